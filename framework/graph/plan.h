@@ -1,0 +1,71 @@
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/arena.h"
+#include "graph/graph.h"
+
+namespace saltus {
+
+/// One kernel call of a plan, every pointer resolved.
+struct Instruction {
+  const OpDef* op;  // null for a copy to an output's destination
+  void (*kernel)(const KernelArgs<float>&);
+  std::vector<Operand> in;
+  Operand out;
+  Attrs attrs;
+  std::string scope;
+  double flops;  // the op's own count
+  double bytes;  // operands read and output written, once each
+  struct Range {
+    std::size_t offset, bytes;
+  };
+  std::vector<Range> dying;  // arena memory that nothing reads after this instruction
+};
+
+/// A recorded graph compiled for one set of shapes: only what the outputs need, equal nodes computed once, a flat list of kernel
+/// calls over one arena whose memory is reused as values die. run() does nothing else: no allocation, no look-up, no branch.
+class Plan {
+ public:
+  struct Output {
+    Var value;
+    float* to = nullptr;  // where to leave it; null: in the plan's own memory
+  };
+  /// Gives the memory of a parameter, which stays where it is for the plan's life.
+  using ParamLookup = std::function<float*(const std::string& name, const Shape& shape)>;
+
+  /// Throws Error listing every op that has no kernel.
+  Plan(const Graph& graph, std::span<const Output> outputs, const ParamLookup& params);
+
+  void run() const;
+  /// run() over an arena filled with NaN, where memory is filled with NaN again as soon as its value is dead: a value that depends
+  /// on memory it does not own comes out as NaN.
+  void run_poisoned();
+
+  /// The memory of an input (f32 or i32), to be written before run(); null when the outputs do not depend on it.
+  void* input(std::string_view name) const;
+  /// Output i, valid until the next run().
+  const float* output(std::size_t i) const { return static_cast<const float*>(outputs_[i]); }
+
+  std::span<const Instruction> instructions() const { return instructions_; }
+  std::size_t arena_bytes() const { return arena_.bytes(); }
+
+ private:
+  struct Compiler;
+
+  AlignedBlock arena_;
+  std::size_t scratch_begin_ = 0;  // below it: inputs and constants, which live from run to run
+  std::vector<Instruction> instructions_;
+  std::map<std::string, void*, std::less<>> inputs_;
+  std::vector<void*> outputs_;
+  std::vector<std::unique_ptr<Shape>> shapes_;  // operands point here
+};
+
+/// The instruction list as a table: operands, shapes, bytes and flops, and the totals; the data flow of a step on one page.
+std::string print(const Plan& plan);
+
+}  // namespace saltus

@@ -1,0 +1,72 @@
+#pragma once
+#include <span>
+#include <vector>
+
+#include "graph/graph.h"
+
+/// The catalogue of operations: one formula a line. Each op is one file of this folder, which holds its shape rule, its gradient
+/// rule, its reference kernel and its fast kernel. Shapes broadcast as in NumPy where two operands meet elementwise.
+namespace saltus {
+
+// Elementwise, one operand
+Var affine(Var x, double scale, double shift);  ///< scale x + shift
+Var exp(Var x);
+Var log(Var x);
+Var sqrt(Var x);
+Var tanh(Var x);
+Var sigmoid(Var x);  ///< 1 / (1 + exp(-x))
+Var relu(Var x);     ///< max(x, 0)
+
+// Elementwise, two operands, broadcast
+Var operator+(Var a, Var b);
+Var operator-(Var a, Var b);
+Var operator*(Var a, Var b);
+Var operator/(Var a, Var b);
+Var gate(Var a, Var b);  ///< a where b > 0, else 0; no gradient to b
+
+// Shape
+Var reshape(Var x, Shape shape);                               ///< same elements in the same order; free
+Var permute(Var x, std::vector<int> axes);                     ///< axis i of the output is axis axes[i] of x
+Var broadcast_to(Var x, Shape shape);                          ///< repeat along axes of size 1 and new leading axes
+Var slice(Var x, int axis, std::int64_t first, std::int64_t last);  ///< elements [first, last) of an axis; free on axis 0
+Var pad(Var x, int axis, std::int64_t before, std::int64_t after);  ///< zeros before and after along an axis
+Var concat(std::vector<Var> parts, int axis);
+
+// Reductions
+Var sum(Var x, int axis, bool keep_axis = false);
+Var sum_to(Var x, const Shape& shape);  ///< the adjoint of broadcast_to(x, shape)
+
+// Linear algebra
+/// op(a) op(b) over the last two axes, batched over the leading ones with broadcasting; op transposes where asked.
+Var matmul(Var a, Var b, bool trans_a = false, bool trans_b = false);
+
+// Indexing; ids are i32 and must lie in [0, rows)
+Var take(Var table, Var ids);                         ///< [rows, n], [...] -> [..., n]: table[ids]
+Var scatter_add(Var x, Var ids, std::int64_t rows);   ///< [..., n], [...] -> [rows, n]: sums of x over equal ids; adjoint of take
+Var one_hot(Var ids, std::int64_t classes);           ///< [...] -> [..., classes]
+
+// Over the last axis
+Var softmax(Var x);
+Var causal_softmax(Var x);  ///< [..., query, key]: query i sees keys j <= i + (keys - queries)
+Var log_softmax(Var x);
+
+// Fused (ops/fused): each is defined by its decomposition into the ops above
+Var softmax_cross_entropy(Var logits, Var labels);             ///< [..., C], [...] -> [...]: -log softmax(logits)[label]
+Var layer_norm(Var x, Var gain, Var bias);                     ///< (x - mean) / sqrt(var + 1e-5) * gain + bias, over the last axis
+
+// Composed of the above; nothing but notation
+inline Var operator*(Var x, double c) { return affine(x, c, 0); }
+inline Var operator*(double c, Var x) { return affine(x, c, 0); }
+inline Var operator+(Var x, double c) { return affine(x, 1, c); }
+inline Var operator-(Var x, double c) { return affine(x, 1, -c); }
+inline Var operator-(double c, Var x) { return affine(x, -1, c); }
+inline Var operator/(Var x, double c) { return affine(x, 1 / c, 0); }
+inline Var operator-(Var x) { return affine(x, -1, 0); }
+Var mean(Var x, int axis, bool keep_axis = false);
+Var sum_all(Var x);   ///< the sum of all elements, a scalar
+Var mean_all(Var x);  ///< the mean of all elements, a scalar
+
+/// Every op of the catalogue; tests hold one row for each.
+std::span<const OpDef* const> all_ops();
+
+}  // namespace saltus

@@ -1,0 +1,30 @@
+#include <algorithm>
+
+#include "ops/op_util.h"
+
+namespace saltus {
+namespace {
+
+// attrs.i: the output's sizes; attrs.f[0]: its rank
+Shape shape(const ShapeArgs& a) {
+  const Shape to(std::span<const std::int64_t>(a.attrs.i.data(), static_cast<std::size_t>(a.attrs.f[0])));
+  check(to.size() == a.shape(0).size(), "{} has {} elements, {} has {}", a.shape(0).str(), a.shape(0).size(), to.str(),
+        to.size());
+  return to;
+}
+
+std::vector<Var> vjp(const VjpArgs& a) { return {reshape(a.dy, a.in[0].shape())}; }
+
+}  // namespace
+
+extern const OpDef reshape_op = {
+    .name = "reshape", .shape = shape, .vjp = vjp, .view_offset = [](const ShapeArgs&) -> std::int64_t { return 0; }};
+
+Var reshape(Var x, Shape shape) {
+  if (x.shape() == shape) return x;
+  Attrs attrs{.f = {static_cast<double>(shape.rank())}};
+  std::copy(shape.dims().begin(), shape.dims().end(), attrs.i.begin());
+  return ops::record<reshape_op>({x}, attrs);
+}
+
+}  // namespace saltus

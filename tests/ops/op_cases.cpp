@@ -1,0 +1,111 @@
+#include "ops/op_cases.h"
+
+#include <fmt/format.h>
+
+namespace saltus::tests {
+namespace {
+
+using V = const std::vector<Var>&;
+
+Var f32(Graph& g, Shape s) {
+  static int serial = 0;
+  return g.input(fmt::format("x{}", serial++), s);
+}
+Var i32(Graph& g, Shape s) { return g.input("ids", s, DType::i32); }
+
+/// Refused because the shapes do not broadcast.
+std::function<Var(Graph&)> mismatched(Var (*op)(Var, Var)) {
+  return [op](Graph& g) { return op(f32(g, {2, 3}), f32(g, {4, 3})); };
+}
+
+void elementwise(std::vector<OpCase>& t) {
+  const Shape odd = {3, 7, 5};  // 105 elements: whole vectors and a tail
+  t.push_back({"affine", "scale and shift", {{odd}}, [](V x, V) { return 2.5 * x[0] - 1.0; }});
+  t.push_back({"exp", "", {{odd}}, [](V x, V) { return exp(x[0]); }});
+  t.push_back({"log", "", {{odd}, true}, [](V x, V) { return log(x[0]); }});
+  t.push_back({"sqrt", "", {{odd}, true}, [](V x, V) { return sqrt(x[0]); }});
+  t.push_back({"tanh", "", {{odd}}, [](V x, V) { return tanh(x[0]); }});
+  t.push_back({"sigmoid", "", {{odd}}, [](V x, V) { return sigmoid(x[0]); }});
+  t.push_back({"relu", "", {{odd}}, [](V x, V) { return relu(x[0] * x[0] - 0.5); }});
+  const std::string refusal = "shapes [2, 3] and [4, 3] do not broadcast";
+  t.push_back({"add", "same shape", {{odd, odd}}, [](V x, V) { return x[0] + x[1]; }, mismatched(operator+), refusal});
+  t.push_back({"add", "row vector", {{odd, {5}}}, [](V x, V) { return x[0] + x[1]; }});
+  t.push_back({"sub", "column", {{{4, 1}, {4, 33}}}, [](V x, V) { return x[0] - x[1]; }, mismatched(operator-), refusal});
+  t.push_back({"mul", "outer", {{{3, 1, 5}, {7, 1}}}, [](V x, V) { return x[0] * x[1]; }, mismatched(operator*), refusal});
+  t.push_back({"mul", "scalar", {{odd, {}}}, [](V x, V) { return x[0] * x[1]; }});
+  t.push_back({"div", "same shape", {{odd, odd}, true}, [](V x, V) { return x[0] / x[1]; }, mismatched(operator/), refusal});
+  t.push_back({"gate", "", {{odd, odd}}, [](V x, V) { return gate(x[0] * x[0], x[1]); }, mismatched(gate), refusal});
+}
+
+void shapes(std::vector<OpCase>& t) {
+  t.push_back({"reshape", "", {{{4, 6}}}, [](V x, V) { return exp(reshape(x[0], {3, 8})); },
+               [](Graph& g) { return reshape(f32(g, {4, 6}), {5, 5}); }, "reshape: [4, 6] has 24 elements, [5, 5] has 25"});
+  t.push_back({"permute", "four axes", {{{2, 3, 4, 5}}}, [](V x, V) { return permute(x[0], {2, 0, 3, 1}) * 3.0; },
+               [](Graph& g) { return permute(f32(g, {2, 3}), {0, 0}); }, "permute: axes must name each axis of [2, 3] once"});
+  t.push_back({"broadcast_to", "", {{{3, 1, 4}}}, [](V x, V) { return broadcast_to(exp(x[0]), {2, 3, 5, 4}); },
+               [](Graph& g) { return broadcast_to(f32(g, {3}), {2, 4}); }, "broadcast_to: shapes [3] and [2, 4] do not broadcast"});
+  t.push_back({"slice", "middle axis", {{{3, 6, 4}}}, [](V x, V) { return exp(slice(x[0], 1, 2, 5)); },
+               [](Graph& g) { return slice(f32(g, {3, 6}), 1, 2, 9); }, "slice: [2, 9) does not lie in axis 1 of [3, 6]"});
+  t.push_back({"slice_view", "first axis", {{{6, 4}}}, [](V x, V) { return exp(slice(x[0], 0, 2, 5)); },
+               [](Graph& g) { return slice(f32(g, {6, 4}), 0, 4, 7); }, "slice_view: [4, 7) does not lie in axis 0 of [6, 4]"});
+  t.push_back({"pad", "", {{{3, 4}}}, [](V x, V) { return exp(pad(x[0], 1, 2, 1)); },
+               [](Graph& g) { return pad(f32(g, {3, 4}), 1, -2, 1); }, "pad: cannot pad by -2 and 1"});
+  t.push_back({"concat", "three parts", {{{2, 3, 4}, {2, 1, 4}, {2, 2, 4}}}, [](V x, V) { return exp(concat({x[0], x[1], x[2]}, 1)); },
+               [](Graph& g) { return concat({f32(g, {2, 3}), f32(g, {3, 3})}, 1); },
+               "concat: parts differ off axis 1: [2, 3] and [3, 3]"});
+}
+
+void reductions_and_products(std::vector<OpCase>& t) {
+  t.push_back({"sum", "last axis", {{{3, 37}}}, [](V x, V) { return exp(sum(x[0], -1) * 0.1); },
+               [](Graph& g) { return sum(f32(g, {3, 4}), 2); }, "axis 2 does not exist in shape [3, 4]"});
+  t.push_back({"sum", "first axis, kept", {{{5, 3, 7}}}, [](V x, V) { return exp(sum(x[0], 0, true)); }});
+  t.push_back({"matmul", "plain", {{{5, 7}, {7, 9}}}, [](V x, V) { return matmul(x[0], x[1]); },
+               [](Graph& g) { return matmul(f32(g, {5, 7}), f32(g, {8, 9})); }, "matmul: inner sizes differ: 7 and 8"});
+  t.push_back({"matmul", "a transposed", {{{7, 5}, {7, 9}}}, [](V x, V) { return matmul(x[0], x[1], true); }});
+  t.push_back({"matmul", "b transposed", {{{5, 7}, {9, 7}}}, [](V x, V) { return matmul(x[0], x[1], false, true); }});
+  t.push_back({"matmul", "both transposed", {{{7, 5}, {9, 7}}}, [](V x, V) { return matmul(x[0], x[1], true, true); }});
+  t.push_back({"matmul", "one weight for a batch", {{{3, 17, 8}, {8, 33}}}, [](V x, V) { return matmul(x[0], x[1]); }});
+  t.push_back({"matmul", "one transposed weight for a batch", {{{3, 17, 8}, {33, 8}}},
+               [](V x, V) { return matmul(x[0], x[1], false, true); }});
+  t.push_back({"matmul", "batch against batch", {{{3, 17, 8}, {3, 17, 8}}}, [](V x, V) { return matmul(x[0], x[1], false, true); }});
+  t.push_back({"matmul", "heads share a batch", {{{2, 3, 4, 6}, {1, 3, 6, 5}}}, [](V x, V) { return matmul(x[0], x[1]); }});
+  t.push_back({"matmul", "broadcast batch, a transposed", {{{1, 3, 6, 4}, {2, 1, 6, 5}}}, [](V x, V) { return matmul(x[0], x[1], true); }});
+  t.push_back({"softmax", "", {{{4, 19}}}, [](V x, V) { return softmax(x[0]); }, [](Graph& g) { return softmax(f32(g, {})); },
+               "softmax: needs a last axis, got []"});
+  t.push_back({"softmax", "causal", {{{2, 3, 5, 5}}}, [](V x, V) { return causal_softmax(x[0]); },
+               [](Graph& g) { return causal_softmax(f32(g, {5, 3})); }, "no more queries than keys, got [5, 3]"});
+  t.push_back({"softmax", "causal, last queries only", {{{2, 2, 17}}}, [](V x, V) { return causal_softmax(x[0]); }});
+  t.push_back({"log_softmax", "", {{{4, 19}}}, [](V x, V) { return log_softmax(x[0]); },
+               [](Graph& g) { return log_softmax(f32(g, {})); }, "log_softmax: needs a last axis, got []"});
+}
+
+void indexed_and_fused(std::vector<OpCase>& t) {
+  t.push_back({"take", "", {{{5, 9}}, false, {{2, 3}}, 5}, [](V x, V ids) { return exp(take(x[0], ids[0])); },
+               [](Graph& g) { return take(f32(g, {5}), i32(g, {2})); }, "take: the table must be [rows, n], got [5]"});
+  t.push_back({"scatter_add", "", {{{2, 3, 9}}, false, {{2, 3}}, 4}, [](V x, V ids) { return exp(scatter_add(x[0], ids[0], 4)); },
+               [](Graph& g) { return scatter_add(f32(g, {2, 3}), i32(g, {3}), 4); }, "scatter_add: x must be [ids..., n]"});
+  t.push_back({"one_hot", "", {{{3, 4}}, false, {{3}}, 4}, [](V x, V ids) { return x[0] * one_hot(ids[0], 4); },
+               [](Graph& g) { return one_hot(i32(g, {3}), 0); }, "one_hot: needs one class or more, got 0"});
+  t.push_back({"softmax_cross_entropy", "", {{{6, 11}}, false, {{6}}, 11}, [](V x, V ids) { return softmax_cross_entropy(x[0], ids[0]); },
+               [](Graph& g) { return softmax_cross_entropy(f32(g, {6, 11}), i32(g, {5})); },
+               "softmax_cross_entropy: logits must be [labels..., classes], got [6, 11] with labels [5]"});
+  t.push_back({"layer_norm", "", {{{4, 13}, {13}, {13}}}, [](V x, V) { return layer_norm(x[0], x[1], x[2]); },
+               [](Graph& g) { return layer_norm(f32(g, {4, 13}), f32(g, {12}), f32(g, {13})); },
+               "layer_norm: gain and bias must be [13], got [12] and [13]"});
+}
+
+}  // namespace
+
+const std::vector<OpCase>& op_cases() {
+  static const std::vector<OpCase> table = [] {
+    std::vector<OpCase> t;
+    elementwise(t);
+    shapes(t);
+    reductions_and_products(t);
+    indexed_and_fused(t);
+    return t;
+  }();
+  return table;
+}
+
+}  // namespace saltus::tests

@@ -15,10 +15,10 @@ struct Seeds {
   std::uint64_t task = 0;  // what defines the task itself, for example its class centres
 };
 
-/// Philox4x32-10 (Salmon et al. 2011) as a function: the same (seed, stream, step, sample, element) gives the same number on any
-/// thread, in any order. Element e is word e % 4 of the block with counter (e / 4, sample, step, lane) and the key made of seed and
-/// stream; `lane` keeps apart the different draws that one sample needs (its noise, its labels, its shift).
-/// Fast versions that fill arrays are in kernels/random.h; they give the same numbers.
+/// Philox4x32-10 (Salmon et al. 2011) as a function: the same (seed, stream, step, sample, element) gives the same
+/// number on any thread, in any order. Element e is word e % 4 of the block with counter (e / 4, sample, step, lane)
+/// and the key made of seed and stream; `lane` keeps apart the different draws that one sample needs (its noise, its
+/// labels, its shift). Fast versions that fill arrays are in kernels/random.h; they give the same numbers.
 class Rng {
  public:
   /// The key is a SplitMix64 hash of seed and stream, so that neighbouring seeds get unrelated keys.

@@ -41,7 +41,16 @@ Var Graph::input(std::string name, Shape shape, DType dtype) {
   return append({&input_op, {}, {}, shape, dtype, std::move(name)});
 }
 
-Var Graph::param(std::string name, Shape shape) { return append({&param_op, {}, {}, shape, DType::f32, std::move(name)}); }
+Var Graph::param(std::string name, Shape shape) {
+  if (const auto found = params_.find(name); found != params_.end()) {
+    const Shape& before = node(found->second).shape;
+    check(before == shape, "parameter '{}' is recorded as {} and as {}", name, before.str(), shape.str());
+    return {this, found->second};
+  }
+  const Var v = append({&param_op, {}, {}, shape, DType::f32, name});
+  params_.emplace(std::move(name), v.id);
+  return v;
+}
 
 Var Graph::constant(std::vector<double> values, Shape shape) {
   check(static_cast<std::int64_t>(values.size()) == shape.size(), "constant of shape {} got {} values", shape.str(), values.size());

@@ -30,7 +30,8 @@ class Graph {
 
   /// A value given anew for every run: a batch's tokens, labels, a temperature.
   Var input(std::string name, Shape shape, DType dtype = DType::f32);
-  /// A value that training changes; `name` is its view's name in the ParamStore.
+  /// A value that training changes; `name` is its view's name in the ParamStore. Asking again for the same name gives the same node,
+  /// so that gradients can be asked for by name; another shape throws.
   Var param(std::string name, Shape shape);
   /// A value frozen at record time, row-major.
   Var constant(std::vector<double> values, Shape shape);
@@ -57,6 +58,7 @@ class Graph {
 
   std::deque<Node> nodes_;  // a deque, so that shapes handed out by reference stay where they are
   std::map<int, std::vector<double>> constants_;
+  std::map<std::string, int, std::less<>> params_;
   std::vector<std::pair<std::string, Var>> taps_;
   std::string scope_;
 };

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <set>
@@ -237,6 +238,18 @@ void Plan::run_poisoned() {
     ins.kernel({ins.in, ins.out, ins.attrs});
     for (const Instruction::Range& dead : ins.dying) poison(dead.offset, dead.bytes);
   }
+}
+
+std::string Plan::first_nonfinite() const {
+  for (const Instruction& ins : instructions_) {
+    ins.kernel({ins.in, ins.out, ins.attrs});
+    const auto* y = static_cast<const float*>(ins.out.data);
+    const auto* bad = std::find_if(y, y + ins.out.shape->size(), [](float v) { return !std::isfinite(v); });
+    if (bad == y + ins.out.shape->size()) continue;
+    return fmt::format("{}{}{} makes {} at element {} of {}", ins.op ? ins.op->name : "copy", ins.scope.empty() ? "" : " in ", ins.scope, *bad,
+                       bad - y, ins.out.shape->str());
+  }
+  return "every value is finite";
 }
 
 void* Plan::input(std::string_view name) const {

@@ -55,25 +55,39 @@ void zip(Lane a, Lane b, float* y, std::size_t n, F f) {
   zip_strided<false, false>(a.data, b.data, y, n, f);
 }
 
+// Highway's exp gives 0 for NaN and for large arguments, its log finite numbers for 0 and below. IEEE's answers matter here: a run
+// that diverges must be seen to.
+Vec ieee_exp(Vec v) {
+  const Vec in_range = hn::IfThenElse(hn::Gt(v, hn::Set(tag, 88.72283f)), hn::Inf(tag), hn::Exp(tag, v));
+  return hn::IfThenElse(hn::IsNaN(v), v, in_range);
+}
+Vec ieee_log(Vec v) {
+  const Vec infinity = hn::Inf(tag), zero = hn::Zero(tag);
+  const Vec outside = hn::IfThenElse(hn::Eq(v, zero), hn::Neg(infinity), hn::NaN(tag));  // at 0; below 0 and at NaN
+  const Vec inside = hn::IfThenElse(hn::Eq(v, infinity), infinity, hn::Log(tag, v));
+  return hn::IfThenElse(hn::Gt(v, zero), inside, outside);
+}
+Vec ieee_tanh(Vec v) { return hn::IfThenElse(hn::IsNaN(v), v, hn::Tanh(tag, v)); }
+
 void affine_impl(const float* x, float* y, std::size_t n, float scale, float shift) {
   const Vec a = hn::Set(tag, scale), b = hn::Set(tag, shift);
   map(x, y, n, [a, b](Vec v) { return hn::MulAdd(a, v, b); });
 }
 void exp_impl(const float* x, float* y, std::size_t n) {
-  map(x, y, n, [](Vec v) { return hn::Exp(tag, v); });
+  map(x, y, n, [](Vec v) { return ieee_exp(v); });
 }
 void log_impl(const float* x, float* y, std::size_t n) {
-  map(x, y, n, [](Vec v) { return hn::Log(tag, v); });
+  map(x, y, n, [](Vec v) { return ieee_log(v); });
 }
 void sqrt_impl(const float* x, float* y, std::size_t n) {
   map(x, y, n, [](Vec v) { return hn::Sqrt(v); });
 }
 void tanh_impl(const float* x, float* y, std::size_t n) {
-  map(x, y, n, [](Vec v) { return hn::Tanh(tag, v); });
+  map(x, y, n, [](Vec v) { return ieee_tanh(v); });
 }
 void sigmoid_impl(const float* x, float* y, std::size_t n) {
   const Vec one = hn::Set(tag, 1.0f);
-  map(x, y, n, [one](Vec v) { return hn::Div(one, hn::Add(one, hn::Exp(tag, hn::Neg(v)))); });
+  map(x, y, n, [one](Vec v) { return hn::Div(one, hn::Add(one, ieee_exp(hn::Neg(v)))); });
 }
 void relu_impl(const float* x, float* y, std::size_t n) {
   map(x, y, n, [](Vec v) { return hn::ZeroIfNegative(v); });
@@ -125,13 +139,13 @@ float exp_sum(const float* x, float* y, std::size_t n, float shift) {
   Vec total = hn::Zero(tag);
   std::size_t i = 0;
   for (; i + lanes <= n; i += lanes) {
-    const Vec e = hn::Exp(tag, hn::Sub(hn::LoadU(tag, x + i), s));
+    const Vec e = ieee_exp(hn::Sub(hn::LoadU(tag, x + i), s));
     hn::StoreU(e, tag, y + i);
     total = hn::Add(total, e);
   }
   if (i < n) {
     const auto mask = hn::FirstN(tag, n - i);
-    const Vec e = hn::IfThenElseZero(mask, hn::Exp(tag, hn::Sub(hn::MaskedLoad(mask, tag, x + i), s)));
+    const Vec e = hn::IfThenElseZero(mask, ieee_exp(hn::Sub(hn::MaskedLoad(mask, tag, x + i), s)));
     hn::BlendedStore(e, mask, tag, y + i);
     total = hn::Add(total, e);
   }

@@ -1,0 +1,48 @@
+#include "experiments/icl_classification/system.h"
+
+#include <fmt/format.h>
+
+#include "experiments/icl_classification/measures.h"
+#include "experiments/icl_classification/model.h"
+#include "probes/classification.h"
+
+namespace saltus::icl_classification {
+namespace {
+
+struct Config {
+  IclClassificationConfig task;
+  ModelConfig model;
+
+  void rules(Fields& f) const {
+    f.require(model.d_head || task.d_model() % model.n_heads == 0, "model.n_heads",
+              fmt::format("n_heads ({}) must divide d_model ({} = 2 max_pairs + 1 + item_dim), or d_head must be given", model.n_heads,
+                          task.d_model()));
+  }
+};
+
+std::unique_ptr<Experiment> build(const Config& config, const Seeds& seeds) {
+  auto e = std::make_unique<Experiment>();
+  e->task = std::make_unique<IclClassification>(config.task, seeds);
+  e->record = [config](Graph& graph, ParamStore& params, std::int64_t batch, Purpose purpose) {
+    return record(graph, params, config.task, config.model, batch, purpose);
+  };
+  e->n_layers = static_cast<int>(config.model.n_layers);
+  e->n_heads = static_cast<int>(config.model.n_heads);
+  e->eval = std::make_unique<ClassificationProbe>(IclClassification::label_field);
+  e->progress = std::make_unique<ProgressProbe>(config.task, e->n_layers, e->n_heads);
+  e->progress_set = "ic";
+  e->headlines = {{"ic", "accuracy"}, {"iw", "accuracy"}};
+  return e;
+}
+
+}  // namespace
+
+System system() {
+  auto config = std::make_shared<Config>();
+  return {.task_fields = [config](Fields& f) { config->task.fields(f); },
+          .model_fields = [config](Fields& f) { config->model.fields(f); },
+          .rules = [config](Fields& f) { config->rules(f); },
+          .build = [config](const Seeds& seeds) { return build(*config, seeds); }};
+}
+
+}  // namespace saltus::icl_classification

@@ -1,0 +1,36 @@
+#pragma once
+#include <optional>
+
+#include "nn/params.h"
+#include "ops/ops.h"
+
+namespace saltus {
+
+/// Weights of one attention layer; row vectors multiply from the left, as in TransformerLens.
+struct AttentionWeights {
+  Var W_Q;  // [head, d_model, d_head]
+  Var W_K;  // [head, d_model, d_head]
+  Var W_V;  // [head, d_model, d_value]
+  Var W_O;  // [head, d_value, d_model], or empty: the values are added to the residual stream as they are (d_value = d_model)
+};
+
+struct AttentionOptions {
+  double scale = 1;              // of the scores, before softmax
+  bool last_query_only = false;  // outputs for the last position only: all that a classifier of the last token needs
+};
+
+struct AttentionOutput {
+  Var out;      // [batch, query, d_model], summed over heads
+  Var pattern;  // [head, batch, query, key]
+};
+
+/// Causal softmax attention. Per head: pattern_ij = softmax over j <= i of scale (x_i W_Q) . (x_j W_K), out_i = sum_j pattern_ij x_j W_V W_O.
+/// x: [batch, position, d_model]; query = position, or 1 with last_query_only.
+///
+/// Three exact rearrangements cost less than the formula as written and are chosen by their operation counts:
+///  - W_Q W_K' is multiplied out when d_head is more than half of d_model: one product for every token instead of two;
+///  - for the last query alone, x_n W_Q W_K' is formed and no token is ever projected to a key;
+///  - the pattern is applied before W_V where that is no more work.
+AttentionOutput causal_attention(Var x, const AttentionWeights& weights, const AttentionOptions& options);
+
+}  // namespace saltus

@@ -1,0 +1,33 @@
+#include <fmt/format.h>
+
+#include "cli/verbs.h"
+#include "core/check.h"
+
+int main(int argc, char** argv) {
+  using namespace saltus;
+  CLI::App app("saltus trains minimal attention models from YAML and logs how they learn", "saltus");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", SALTUS_VERSION);
+  std::vector<std::pair<const CLI::App*, cli::Action>> verbs;
+  for (auto add : {cli::add_train, cli::add_plan, cli::add_describe}) {
+    cli::Action action = add(app);
+    verbs.emplace_back(app.get_subcommands([](CLI::App*) { return true; }).back(), std::move(action));
+  }
+  try {
+    app.parse(argc, argv);
+    for (const auto& [verb, action] : verbs) {
+      if (verb->parsed()) return action();
+    }
+  } catch (const CLI::ParseError& e) {
+    const int code = app.exit(e);  // prints help or the error
+    return code == 0 ? 0 : static_cast<int>(ExitCode::bad_input);
+  } catch (const Error& e) {
+    std::fflush(stdout);
+    fmt::print(stderr, "{}\n", e.what());
+    return static_cast<int>(e.code());
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "error: {}\n", e.what());
+    return static_cast<int>(ExitCode::failed);
+  }
+  return 0;
+}

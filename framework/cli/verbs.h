@@ -1,0 +1,28 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "train/config.h"
+
+/// The command line: one file a verb. Each adds its subcommand to the parser and returns what it does when chosen.
+namespace saltus::cli {
+
+using Action = std::function<int()>;
+Action add_train(CLI::App& app);
+Action add_plan(CLI::App& app);
+Action add_describe(CLI::App& app);
+
+/// A config file and what the command line says on top of it.
+struct ConfigArguments {
+  std::string path;
+  std::vector<std::string> overrides;
+
+  /// Adds the positional argument and takes all unknown arguments as overrides.
+  void add_to(CLI::App& verb);
+  /// Reads and checks it all; throws Error (bad_input) naming the place.
+  TrainConfig read(const CLI::App& verb);
+};
+
+}  // namespace saltus::cli

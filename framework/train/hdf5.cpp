@@ -1,0 +1,175 @@
+#include "train/hdf5.h"
+
+#include <fmt/core.h>
+#include <hdf5_hl.h>
+
+#include <string_view>
+
+#include "core/check.h"
+
+namespace saltus::hdf5 {
+namespace {
+
+/// The innermost entry of HDF5's error stack. For a failed system call it is a long line that quotes the system's own words.
+std::string first_words() {
+  std::string words = "HDF5 gives no reason";
+  const auto visit = [](unsigned n, const H5E_error2_t* error, void* out) -> herr_t {
+    if (n == 0 && error->desc != nullptr) *static_cast<std::string*>(out) = error->desc;
+    return 0;
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, visit, &words);
+  constexpr std::string_view kQuote = "error message = '";
+  const std::size_t begin = words.find(kQuote);
+  if (begin == std::string::npos) return words;
+  const std::size_t from = begin + kQuote.size();
+  return words.substr(from, words.find('\'', from) - from);
+}
+
+void close_id(hid_t id) {
+  // Closes files, groups, datasets, attributes, types, spaces and property lists alike once the last reference is gone.
+  H5Idec_ref(id);
+}
+
+Handle simple_space(std::span<const hsize_t> dims, bool first_unlimited) {
+  if (dims.empty()) return Handle(H5Screate(H5S_SCALAR), "make a dataspace");
+  std::vector<hsize_t> limits(dims.begin(), dims.end());
+  if (first_unlimited) limits[0] = H5S_UNLIMITED;
+  return Handle(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), limits.data()), "make a dataspace");
+}
+
+Handle property_list(hid_t list_class) { return Handle(H5Pcreate(list_class), "make a property list"); }
+
+constexpr unsigned kOrder = H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED;
+
+void write_strings_to_attribute(const Handle& object, const std::string& name, std::span<const std::string> values, bool scalar) {
+  const std::string what = "write the attribute " + name;
+  const Handle type = string_type();
+  const hsize_t n = values.size();
+  const Handle space = scalar ? simple_space({}, false) : simple_space({&n, 1}, false);
+  const Handle attribute(H5Acreate2(object.get(), name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), what);
+  std::vector<const char*> pointers;
+  for (const std::string& value : values) pointers.push_back(value.c_str());
+  ensure(H5Awrite(attribute.get(), type.get(), pointers.data()), what);
+}
+
+void write_number(const Handle& object, const std::string& name, hid_t file_type, hid_t memory_type, const void* value) {
+  const std::string what = "write the attribute " + name;
+  const Handle space = simple_space({}, false);
+  const Handle attribute(H5Acreate2(object.get(), name.c_str(), file_type, space.get(), H5P_DEFAULT, H5P_DEFAULT), what);
+  ensure(H5Awrite(attribute.get(), memory_type, value), what);
+}
+
+}  // namespace
+
+QuietErrors::QuietErrors() {
+  H5Eget_auto2(H5E_DEFAULT, &function_, &data_);
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
+
+QuietErrors::~QuietErrors() { H5Eset_auto2(H5E_DEFAULT, function_, data_); }
+
+Handle::Handle(hid_t id, const std::string& what) : id_(id) {
+  if (id < 0) throw Error(fmt::format("cannot {}: {}", what, first_words()));
+}
+
+Handle::~Handle() {
+  if (id_ >= 0) close_id(id_);
+}
+
+void Handle::close(const std::string& what) { ensure(H5Idec_ref(std::exchange(id_, H5I_INVALID_HID)), what); }
+
+void ensure(herr_t status, const std::string& what) {
+  if (status < 0) throw Error(fmt::format("cannot {}: {}", what, first_words()));
+}
+
+Handle create_file(const std::string& path) {
+  const Handle creation = property_list(H5P_FILE_CREATE);
+  H5Pset_link_creation_order(creation.get(), kOrder);
+  H5Pset_attr_creation_order(creation.get(), kOrder);
+  H5Pset_obj_track_times(creation.get(), false);
+  return Handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), H5P_DEFAULT), "create " + path);
+}
+
+Handle create_group(const Handle& file, const std::string& name) {
+  const Handle creation = property_list(H5P_GROUP_CREATE);
+  H5Pset_link_creation_order(creation.get(), kOrder);
+  H5Pset_attr_creation_order(creation.get(), kOrder);
+  H5Pset_obj_track_times(creation.get(), false);
+  return Handle(H5Gcreate2(file.get(), name.c_str(), H5P_DEFAULT, creation.get(), H5P_DEFAULT), "create the group " + name);
+}
+
+Handle create_dataset(const Handle& group, const DatasetSpec& spec) {
+  const Handle creation = property_list(H5P_DATASET_CREATE);
+  H5Pset_attr_creation_order(creation.get(), kOrder);
+  H5Pset_obj_track_times(creation.get(), false);
+  // The unused end of the last chunk is written too: otherwise the file would hold whatever was in memory.
+  H5Pset_fill_time(creation.get(), H5D_FILL_TIME_ALLOC);
+  const Handle access = property_list(H5P_DATASET_ACCESS);
+  if (spec.chunk_rows > 0) {
+    std::vector<hsize_t> chunk = spec.dims;
+    chunk[0] = static_cast<hsize_t>(spec.chunk_rows);
+    ensure(H5Pset_chunk(creation.get(), static_cast<int>(chunk.size()), chunk.data()), "chunk " + spec.name);
+    // Rows arrive a chunk at a time, so a cache would only hold memory: up to 1 MiB for each dataset.
+    H5Pset_chunk_cache(access.get(), H5D_CHUNK_CACHE_NSLOTS_DEFAULT, 0, H5D_CHUNK_CACHE_W0_DEFAULT);
+  }
+  const Handle space = simple_space(spec.dims, spec.chunk_rows > 0);
+  return Handle(H5Dcreate2(group.get(), spec.name.c_str(), spec.type, space.get(), H5P_DEFAULT, creation.get(), access.get()),
+                "create the dataset " + spec.name);
+}
+
+Handle string_type() {
+  Handle type(H5Tcopy(H5T_C_S1), "make a string type");
+  H5Tset_size(type.get(), H5T_VARIABLE);
+  H5Tset_cset(type.get(), H5T_CSET_UTF8);
+  return type;
+}
+
+void write_attribute(const Handle& object, const Attribute& attribute) {
+  const auto& [name, value] = attribute;
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    write_strings_to_attribute(object, name, {text, 1}, true);
+  } else if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
+    write_strings_to_attribute(object, name, *list, false);
+  } else if (const auto* integer = std::get_if<std::int64_t>(&value)) {
+    write_number(object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, integer);
+  } else {
+    write_number(object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &std::get<double>(value));
+  }
+}
+
+void write_all(const Handle& dataset, hid_t type, const void* data, const std::string& what) {
+  ensure(H5Dwrite(dataset.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data), what);
+}
+
+void write_strings(const Handle& dataset, const std::vector<std::string>& values, const std::string& what) {
+  std::vector<const char*> pointers;
+  for (const std::string& value : values) pointers.push_back(value.c_str());
+  write_all(dataset, string_type().get(), pointers.data(), what);
+}
+
+void write_rows(const Handle& dataset, hid_t type, std::span<const hsize_t> dims, hsize_t first, hsize_t count, const void* data,
+                const std::string& what) {
+  std::vector<hsize_t> start(dims.size(), 0), block(dims.begin(), dims.end());
+  start[0] = first;
+  block[0] = count;
+  const Handle file_space(H5Dget_space(dataset.get()), what);
+  ensure(H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr), what);
+  const Handle memory_space = simple_space(block, false);
+  ensure(H5Dwrite(dataset.get(), type, memory_space.get(), file_space.get(), H5P_DEFAULT, data), what);
+}
+
+void make_scale(const Handle& dataset, const std::string& name) {
+  ensure(H5DSset_scale(dataset.get(), name.c_str()), "make the dimension scale " + name);
+}
+
+void attach_scale(const Handle& dataset, const Handle& scale, unsigned axis, const std::string& what) {
+  ensure(H5DSattach_scale(dataset.get(), scale.get(), axis), what);
+}
+
+std::string version() {
+  unsigned major = 0, minor = 0, release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return fmt::format("{}.{}.{}", major, minor, release);
+}
+
+}  // namespace saltus::hdf5

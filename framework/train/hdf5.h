@@ -1,0 +1,79 @@
+#pragma once
+#include <hdf5.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "train/attributes.h"
+
+/// The part of HDF5 that run.h5 needs: handles that close themselves, errors as exceptions, and netCDF-style dimension scales.
+/// Everything is made with creation order tracked (netCDF-C asks for it) and without times, so that equal content gives equal bytes.
+namespace saltus::hdf5 {
+
+/// Keeps HDF5 from printing its error stack on this thread; what it would say goes into the exceptions instead.
+class QuietErrors {
+ public:
+  QuietErrors();
+  ~QuietErrors();
+  QuietErrors(const QuietErrors&) = delete;
+  QuietErrors& operator=(const QuietErrors&) = delete;
+
+ private:
+  H5E_auto2_t function_ = nullptr;
+  void* data_ = nullptr;
+};
+
+/// Any HDF5 identifier. Throws Error("cannot <what>: <HDF5's first words>") when the call that made it failed.
+class Handle {
+ public:
+  Handle(hid_t id, const std::string& what);
+  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, H5I_INVALID_HID)) {}
+  Handle& operator=(Handle&&) = delete;
+  ~Handle();
+  hid_t get() const { return id_; }
+  /// Closes with the errors that the destructor must swallow.
+  void close(const std::string& what);
+
+ private:
+  hid_t id_;
+};
+
+/// Throws as Handle does when a call's status is negative.
+void ensure(herr_t status, const std::string& what);
+
+/// Creates `path`, replacing what was there.
+Handle create_file(const std::string& path);
+Handle create_group(const Handle& file, const std::string& name);
+
+struct DatasetSpec {
+  std::string name;
+  hid_t type;                 // in the file
+  std::vector<hsize_t> dims;
+  std::int64_t chunk_rows = 0;  // rows of axis 0 per chunk; then axis 0 is unlimited. 0: contiguous, of fixed size
+};
+Handle create_dataset(const Handle& group, const DatasetSpec& spec);
+
+/// Variable-length UTF-8, the string type that netCDF and h5py share.
+Handle string_type();
+
+void write_attribute(const Handle& object, const Attribute& attribute);
+
+/// Writes all of a dataset from memory of type `type`.
+void write_all(const Handle& dataset, hid_t type, const void* data, const std::string& what);
+void write_strings(const Handle& dataset, const std::vector<std::string>& values, const std::string& what);
+
+/// Writes rows [first, first + count) of axis 0; `dims` are the dataset's.
+void write_rows(const Handle& dataset, hid_t type, std::span<const hsize_t> dims, hsize_t first, hsize_t count, const void* data,
+                const std::string& what);
+
+/// Makes a dataset the coordinate of the dimension `name`.
+void make_scale(const Handle& dataset, const std::string& name);
+void attach_scale(const Handle& dataset, const Handle& scale, unsigned axis, const std::string& what);
+
+/// "1.10.8", of the library in use.
+std::string version();
+
+}  // namespace saltus::hdf5

@@ -1,0 +1,96 @@
+#include "train/progress_line.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace saltus {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// "1:02:03" or "4:05"
+std::string duration(double seconds) {
+  const auto s = static_cast<std::int64_t>(seconds + 0.5);
+  if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+  return fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+/// Digits in groups of three: "27 400"
+std::string grouped(std::int64_t n) {
+  std::string digits = fmt::format("{}", n);
+  for (auto at = static_cast<std::int64_t>(digits.size()) - 3; at > 0; at -= 3) digits.insert(static_cast<std::size_t>(at), " ");
+  return digits;
+}
+
+}  // namespace
+
+std::string sparkline(const std::vector<double>& values, std::size_t width) {
+  constexpr const char* bars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  const std::size_t n = std::min(width, values.size());
+  std::string text;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t begin = i * values.size() / n, end = (i + 1) * values.size() / n;
+    double sum = 0;
+    for (std::size_t j = begin; j < end; ++j) sum += values[j];
+    const double mean = sum / static_cast<double>(end - begin);
+    text += bars[std::clamp(static_cast<int>(mean * 8), 0, 7)];
+  }
+  return text;
+}
+
+ProgressLine::ProgressLine(std::FILE* out, std::int64_t first_step, std::int64_t total_steps, std::vector<std::string> labels)
+    : out_(out), live_(out && isatty(fileno(out)) != 0), first_step_(first_step), total_steps_(total_steps), labels_(std::move(labels)),
+      start_(Clock::now()), next_(start_) {}
+
+void ProgressLine::set_headlines(const std::vector<double>& values) {
+  headlines_ = values;
+  if (!values.empty()) history_.push_back(values[0]);
+}
+
+std::string ProgressLine::text(std::int64_t step, double loss) const {
+  std::string line = fmt::format("step {:>7}  loss {:.3f}", grouped(step), loss);
+  for (std::size_t i = 0; i < headlines_.size(); ++i) line += fmt::format("  {} {:.2f}", labels_[i], headlines_[i]);
+  if (const std::string spark = sparkline(history_, 24); !spark.empty()) line += fmt::format("  {}", spark);
+  const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+  if (step > first_step_ && seconds > 0) {
+    const double rate = static_cast<double>(step - first_step_) / seconds;
+    line += fmt::format("  {:.0f} steps/s", rate);
+    if (step < total_steps_) line += fmt::format("  ETA {}", duration(static_cast<double>(total_steps_ - step) / rate));
+  }
+  return line;
+}
+
+void ProgressLine::show(std::int64_t step, double loss) {
+  if (!out_) return;
+  if (live_) {
+    fmt::print(out_, "\r{}\x1b[K", text(step, loss));
+    line_open_ = true;
+  } else {
+    fmt::print(out_, "{}\n", text(step, loss));
+  }
+  std::fflush(out_);
+}
+
+void ProgressLine::update(std::int64_t step, double loss) {
+  const auto now = Clock::now();
+  if (now < next_) return;
+  next_ = now + (live_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(10000));
+  show(step, loss);
+}
+
+void ProgressLine::finish(std::int64_t step, double loss) {
+  show(step, loss);
+  break_line();
+}
+
+void ProgressLine::break_line() {
+  if (!out_) return;
+  if (line_open_) fmt::print(out_, "\n");
+  line_open_ = false;
+  std::fflush(out_);
+}
+
+}  // namespace saltus

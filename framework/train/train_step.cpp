@@ -1,0 +1,58 @@
+#include "train/train_step.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "autodiff/grad.h"
+#include "core/check.h"
+
+namespace saltus {
+namespace {
+
+std::vector<Plan::Output> outputs_of(Var loss, std::span<const Var> grads, const ParamStore& params, float* gradient) {
+  std::vector<Plan::Output> outputs = {{loss}};
+  std::size_t i = 0;
+  for (const ParamSpec& spec : params.specs()) outputs.push_back({grads[i++], params.in_block(spec.name, gradient)});
+  return outputs;
+}
+
+}  // namespace
+
+TrainStep::Shard::Shard(const Graph& graph, Var loss, std::span<const Var> grads, Experiment& experiment, int first_sample, int size)
+    : gradient(static_cast<std::size_t>(experiment.params.block_size()) * sizeof(float)),
+      plan(graph, outputs_of(loss, grads, experiment.params, gradient.floats()),
+           [&experiment](const std::string& name, const Shape&) { return experiment.params.view(name).data(); }),
+      buffers(experiment.task->fields(), size, plan), first(first_sample) {}
+
+TrainStep::TrainStep(Experiment& experiment, const TrainConfig& config, ThreadPool& pool) : experiment_(experiment), pool_(pool) {
+  const auto size = static_cast<int>(config.batch_size / config.shards);
+  Graph graph;
+  const Var loss = experiment.record(graph, experiment.params, size, Purpose::train);
+  std::vector<Var> params;
+  for (const ParamSpec& spec : experiment.params.specs()) params.push_back(graph.param(spec.name, spec.shape));
+  const std::vector<Var> grads = grad(loss, params);
+  for (int i = 0; i < config.shards; ++i) {
+    shards_.emplace_back(graph, loss, grads, experiment, i * size, size);
+    gradient_parts_.push_back(shards_.back().gradient.floats());
+  }
+}
+
+double TrainStep::run(std::int64_t step) {
+  pool_.run(static_cast<int>(shards_.size()), [this, step](int i, int) {
+    Shard& shard = shards_[static_cast<std::size_t>(i)];
+    experiment_.task->sample_train(step, shard.first, shard.buffers.batch());
+    shard.plan.run();
+  });
+  double loss = 0;
+  for (const Shard& shard : shards_) {
+    const double part = *shard.plan.output(0);
+    if (!std::isfinite(part)) {
+      throw Error(fmt::format("training diverged at step {}: {}", step, shard.plan.first_nonfinite()), ExitCode::diverged);
+    }
+    loss += part;
+  }
+  return loss * scale();
+}
+
+}  // namespace saltus

@@ -1,0 +1,41 @@
+#pragma once
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "core/thread_pool.h"
+#include "train/batch_buffers.h"
+#include "train/config.h"
+
+namespace saltus {
+
+/// Loss and gradient of one training batch, computed as a fixed number of shards: each samples its own part, runs its own plan and
+/// fills its own gradient block. The shards are the same whatever the number of threads, and so is the result.
+class TrainStep {
+ public:
+  TrainStep(Experiment& experiment, const TrainConfig& config, ThreadPool& pool);
+
+  /// Mean loss of the batch of `step`. Throws Error (diverged) naming step, op and scope of the first value that is not finite.
+  double run(std::int64_t step);
+  /// The shards' gradient blocks after run(), in their order; the batch's mean gradient is their sum times scale().
+  std::span<const float* const> gradients() const { return gradient_parts_; }
+  double scale() const { return 1 / static_cast<double>(shards_.size()); }
+  /// One shard's plan, for listings.
+  const Plan& plan() const { return shards_.front().plan; }
+
+ private:
+  struct Shard {
+    AlignedBlock gradient;
+    Plan plan;
+    BatchBuffers buffers;
+    int first;  // sample
+    Shard(const Graph& graph, Var loss, std::span<const Var> grads, Experiment& experiment, int first, int size);
+  };
+
+  Experiment& experiment_;
+  ThreadPool& pool_;
+  std::deque<Shard> shards_;
+  std::vector<const float*> gradient_parts_;
+};
+
+}  // namespace saltus

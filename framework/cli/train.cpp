@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -16,7 +17,18 @@ namespace {
 struct Arguments {
   ConfigArguments config;
   RunOptions run;
+  bool overwrite = false;
 };
+
+/// Makes way for a run in `folder`. Unless told to overwrite, refuses a folder that holds one already; removes a run's own files only.
+void make_way(const std::string& folder, bool overwrite) {
+  for (const char* name : {"config.yaml", "run.h5", "journal.bin"}) {
+    const std::filesystem::path file = std::filesystem::path(folder) / name;
+    std::error_code ignored;  // what cannot be looked at or removed will be reported when the run is made
+    check_input(overwrite || !std::filesystem::exists(file, ignored), "{} holds a run already ({}): give --out another folder, or --overwrite to replace it", folder, name);
+    std::filesystem::remove(file, ignored);
+  }
+}
 
 std::string text_of(const std::string& path) {
   std::ostringstream text;
@@ -38,6 +50,7 @@ void print_report(const Arguments& a, const RunReport& report) {
 int train_verb(Arguments& a, const CLI::App& verb) {
   const TrainConfig config = a.config.read(verb);
   if (a.run.folder.empty()) a.run.folder = default_folder(a.config.path, config);
+  make_way(a.run.folder, a.overwrite);
   a.run.provenance = {{"config_source_yaml", text_of(a.config.path)}, {"overrides", fmt::format("{}", fmt::join(a.config.overrides, " "))}};
   fmt::print("training {} into {}\n", a.config.path, a.run.folder);
   std::fflush(stdout);
@@ -55,6 +68,7 @@ Action add_train(CLI::App& app) {
   verb->add_option("--out", a->run.folder, "run folder; default: runs/<config's name>-<hash of the resolved config>");
   verb->add_option("--threads", a->run.threads, "threads; any number gives the same bytes. Default: one a core, at most one a shard")
       ->check(CLI::Range(1, 1024));
+  verb->add_flag("--overwrite", a->overwrite, "replace the run that the folder holds");
   verb->add_flag("--quiet", a->run.quiet, "no progress line");
   return [a, verb] { return train_verb(*a, *verb); };
 }

@@ -37,7 +37,8 @@ Shape Shape::without(int i) const {
   Shape out = *this;
   const auto first = out.dims_.begin() + axis(i);
   std::copy(first + 1, out.dims_.begin() + rank_, first);
-  out.dims_[static_cast<std::size_t>(--out.rank_)] = 0;
+  --out.rank_;
+  out.dims_[static_cast<std::size_t>(out.rank_)] = 0;
   return out;
 }
 

@@ -90,7 +90,8 @@ void sigmoid_impl(const float* x, float* y, std::size_t n) {
   map(x, y, n, [one](Vec v) { return hn::Div(one, hn::Add(one, ieee_exp(hn::Neg(v)))); });
 }
 void relu_impl(const float* x, float* y, std::size_t n) {
-  map(x, y, n, [](Vec v) { return hn::ZeroIfNegative(v); });
+  // Not max(v, 0), which would turn a NaN into 0.
+  map(x, y, n, [](Vec v) { return hn::IfThenZeroElse(hn::Lt(v, hn::Zero(tag)), v); });
 }
 
 void add_impl(Lane a, Lane b, float* y, std::size_t n) {

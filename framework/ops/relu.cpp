@@ -7,7 +7,7 @@ std::vector<Var> vjp(const VjpArgs& a) { return {gate(a.dy, a.in[0])}; }
 
 template <class Real>
 void reference(const KernelArgs<Real>& k) {
-  ops::map(k, [](Real x) { return x > 0 ? x : Real(0); });
+  ops::map(k, [](Real x) { return x < 0 ? Real(0) : x; });
 }
 
 }  // namespace

@@ -10,7 +10,8 @@
 namespace saltus::hdf5 {
 namespace {
 
-/// The innermost entry of HDF5's error stack. For a failed system call it is a long line that quotes the system's own words.
+/// The innermost entry of HDF5's error stack. For a failed system call it is a long line that quotes the system's own
+/// words.
 std::string first_words() {
   std::string words = "HDF5 gives no reason";
   const auto visit = [](unsigned n, const H5E_error2_t* error, void* out) -> herr_t {
@@ -41,21 +42,25 @@ Handle property_list(hid_t list_class) { return Handle(H5Pcreate(list_class), "m
 
 constexpr unsigned kOrder = H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED;
 
-void write_strings_to_attribute(const Handle& object, const std::string& name, std::span<const std::string> values, bool scalar) {
+void write_strings_to_attribute(const Handle& object, const std::string& name, std::span<const std::string> values,
+                                bool scalar) {
   const std::string what = "write the attribute " + name;
   const Handle type = string_type();
   const hsize_t n = values.size();
   const Handle space = scalar ? simple_space({}, false) : simple_space({&n, 1}, false);
-  const Handle attribute(H5Acreate2(object.get(), name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), what);
+  const Handle attribute(H5Acreate2(object.get(), name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT),
+                         what);
   std::vector<const char*> pointers;
   for (const std::string& value : values) pointers.push_back(value.c_str());
   ensure(H5Awrite(attribute.get(), type.get(), pointers.data()), what);
 }
 
-void write_number(const Handle& object, const std::string& name, hid_t file_type, hid_t memory_type, const void* value) {
+void write_number(const Handle& object, const std::string& name, hid_t file_type, hid_t memory_type,
+                  const void* value) {
   const std::string what = "write the attribute " + name;
   const Handle space = simple_space({}, false);
-  const Handle attribute(H5Acreate2(object.get(), name.c_str(), file_type, space.get(), H5P_DEFAULT, H5P_DEFAULT), what);
+  const Handle attribute(H5Acreate2(object.get(), name.c_str(), file_type, space.get(), H5P_DEFAULT, H5P_DEFAULT),
+                         what);
   ensure(H5Awrite(attribute.get(), memory_type, value), what);
 }
 
@@ -76,7 +81,10 @@ Handle::~Handle() {
   if (id_ >= 0) close_id(id_);
 }
 
-void Handle::close(const std::string& what) { ensure(H5Idec_ref(std::exchange(id_, H5I_INVALID_HID)), what); }
+void Handle::close(const std::string& what) {
+  ensure(H5Idec_ref(id_), what);
+  id_ = H5I_INVALID_HID;  // only now: HDF5 keeps what it failed to close
+}
 
 void ensure(herr_t status, const std::string& what) {
   if (status < 0) throw Error(fmt::format("cannot {}: {}", what, first_words()));
@@ -95,7 +103,8 @@ Handle create_group(const Handle& file, const std::string& name) {
   H5Pset_link_creation_order(creation.get(), kOrder);
   H5Pset_attr_creation_order(creation.get(), kOrder);
   H5Pset_obj_track_times(creation.get(), false);
-  return Handle(H5Gcreate2(file.get(), name.c_str(), H5P_DEFAULT, creation.get(), H5P_DEFAULT), "create the group " + name);
+  return Handle(H5Gcreate2(file.get(), name.c_str(), H5P_DEFAULT, creation.get(), H5P_DEFAULT),
+                "create the group " + name);
 }
 
 Handle create_dataset(const Handle& group, const DatasetSpec& spec) {
@@ -113,8 +122,9 @@ Handle create_dataset(const Handle& group, const DatasetSpec& spec) {
     H5Pset_chunk_cache(access.get(), H5D_CHUNK_CACHE_NSLOTS_DEFAULT, 0, H5D_CHUNK_CACHE_W0_DEFAULT);
   }
   const Handle space = simple_space(spec.dims, spec.chunk_rows > 0);
-  return Handle(H5Dcreate2(group.get(), spec.name.c_str(), spec.type, space.get(), H5P_DEFAULT, creation.get(), access.get()),
-                "create the dataset " + spec.name);
+  return Handle(
+      H5Dcreate2(group.get(), spec.name.c_str(), spec.type, space.get(), H5P_DEFAULT, creation.get(), access.get()),
+      "create the dataset " + spec.name);
 }
 
 Handle string_type() {
@@ -147,8 +157,8 @@ void write_strings(const Handle& dataset, const std::vector<std::string>& values
   write_all(dataset, string_type().get(), pointers.data(), what);
 }
 
-void write_rows(const Handle& dataset, hid_t type, std::span<const hsize_t> dims, hsize_t first, hsize_t count, const void* data,
-                const std::string& what) {
+void write_rows(const Handle& dataset, hid_t type, std::span<const hsize_t> dims, hsize_t first, hsize_t count,
+                const void* data, const std::string& what) {
   std::vector<hsize_t> start(dims.size(), 0), block(dims.begin(), dims.end());
   start[0] = first;
   block[0] = count;

@@ -9,8 +9,9 @@
 
 #include "train/attributes.h"
 
-/// The part of HDF5 that run.h5 needs: handles that close themselves, errors as exceptions, and netCDF-style dimension scales.
-/// Everything is made with creation order tracked (netCDF-C asks for it) and without times, so that equal content gives equal bytes.
+/// The part of HDF5 that run.h5 needs: handles that close themselves, errors as exceptions, and netCDF-style dimension
+/// scales. Everything is made with creation order tracked (netCDF-C asks for it) and without times, so that equal
+/// content gives equal bytes.
 namespace saltus::hdf5 {
 
 /// Keeps HDF5 from printing its error stack on this thread; what it would say goes into the exceptions instead.
@@ -50,7 +51,7 @@ Handle create_group(const Handle& file, const std::string& name);
 
 struct DatasetSpec {
   std::string name;
-  hid_t type;                 // in the file
+  hid_t type;  // in the file
   std::vector<hsize_t> dims;
   std::int64_t chunk_rows = 0;  // rows of axis 0 per chunk; then axis 0 is unlimited. 0: contiguous, of fixed size
 };
@@ -66,8 +67,8 @@ void write_all(const Handle& dataset, hid_t type, const void* data, const std::s
 void write_strings(const Handle& dataset, const std::vector<std::string>& values, const std::string& what);
 
 /// Writes rows [first, first + count) of axis 0; `dims` are the dataset's.
-void write_rows(const Handle& dataset, hid_t type, std::span<const hsize_t> dims, hsize_t first, hsize_t count, const void* data,
-                const std::string& what);
+void write_rows(const Handle& dataset, hid_t type, std::span<const hsize_t> dims, hsize_t first, hsize_t count,
+                const void* data, const std::string& what);
 
 /// Makes a dataset the coordinate of the dimension `name`.
 void make_scale(const Handle& dataset, const std::string& name);

@@ -113,7 +113,8 @@ Journal Journal::reopen(const std::string& path, std::string_view layout) {
   const auto first = reader.next();
   check(first && first->table == kLayoutTable, "{} is damaged at its beginning: the run cannot go on from it", path);
   const std::string_view found(reinterpret_cast<const char*>(first->payload.data()), first->payload.size());
-  check(found == layout, "{} was written by a run with other variables: it can go on only with the config it began with", path);
+  check(found == layout,
+        "{} was written by a run with other variables: it can go on only with the config it began with", path);
   journal.first_record_ = reader.offset();
 
   while (reader.next()) {

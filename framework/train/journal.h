@@ -18,19 +18,21 @@ struct JournalRecord {
   std::span<const std::byte> payload;  // valid during the visit only
 };
 
-/// A run's rows in the order they were appended: the source of truth while the run lasts, of which run.h5 is a rendering.
+/// A run's rows in the order they were appended: the source of truth while the run lasts, of which run.h5 is a
+/// rendering.
 ///
-/// The file is a magic word, a record that holds the layout as text, and records: a 24-byte header (CRC-32 of all that follows it,
-/// table, payload length, step; little-endian) and the payload. A row is handed to the operating system when it is appended, so a
-/// killed process loses none; sync() makes the rows so far survive a power cut. What a crash may leave is a torn tail: the first
-/// record whose CRC is wrong, and everything behind it.
+/// The file is a magic word, a record that holds the layout as text, and records: a 24-byte header (CRC-32 of all that
+/// follows it, table, payload length, step; little-endian) and the payload. A row is handed to the operating system
+/// when it is appended, so a killed process loses none; sync() makes the rows so far survive a power cut. What a crash
+/// may leave is a torn tail: the first record whose CRC is wrong, and everything behind it.
 class Journal {
  public:
-  /// Starts a journal. Throws when `path` exists. `layout` names the tables' meaning: only the same text can reopen the journal.
+  /// Starts a journal. Throws when `path` exists. `layout` names the tables' meaning: only the same text can reopen the
+  /// journal.
   static Journal create(const std::string& path, std::string_view layout);
 
-  /// Opens a journal to go on with it, and cuts its torn tail off. Throws when it is missing, no journal, of another layout, or
-  /// held open by another process.
+  /// Opens a journal to go on with it, and cuts its torn tail off. Throws when it is missing, no journal, of another
+  /// layout, or held open by another process.
   static Journal reopen(const std::string& path, std::string_view layout);
 
   /// Adds one record. When it cannot be written whole (disk full), throws and leaves the journal as it was.
@@ -39,8 +41,9 @@ class Journal {
   /// fdatasync(2). Throws when the file has been deleted meanwhile: what is written then is lost at exit.
   void sync();
 
-  /// Takes the journal back to the moment before the first record with step >= `step`. A run that goes on from that step appends
-  /// the same records again, also those of earlier steps that were appended late (snapshots kept until a jump was seen).
+  /// Takes the journal back to the moment before the first record with step >= `step`. A run that goes on from that
+  /// step appends the same records again, also those of earlier steps that were appended late (snapshots kept until a
+  /// jump was seen).
   void cut(std::int64_t step);
 
   /// Calls `visit` with every record in order. Memory: one block of 1 MiB, or the longest record.
@@ -65,7 +68,7 @@ class Journal {
   std::uint64_t size_ = 0;
   std::uint64_t first_record_ = 0;  // where the layout record ends
   std::uint64_t torn_bytes_ = 0;
-  std::vector<std::byte> buffer_;   // of the record being appended
+  std::vector<std::byte> buffer_;  // of the record being appended
 };
 
 }  // namespace saltus

@@ -13,33 +13,39 @@
 namespace saltus {
 namespace {
 
-bool is_word_character(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+bool is_word_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
 
 bool is_name(std::string_view name) {
-  if (name.empty() || (name.front() >= '0' && name.front() <= '9') || name.front() == '.' || name.back() == '.') return false;
+  if (name.empty() || (name.front() >= '0' && name.front() <= '9') || name.front() == '.' || name.back() == '.')
+    return false;
   return std::all_of(name.begin(), name.end(), [](char c) { return is_word_character(c) || c == '.'; });
 }
 
 void check_name(const std::string& name, const char* what, const std::string& group) {
-  check(is_name(name), "run file, group \"{}\": \"{}\" cannot be the name of a {} (letters, digits, _ and inner dots)", group, name,
-        what);
+  check(is_name(name), "run file, group \"{}\": \"{}\" cannot be the name of a {} (letters, digits, _ and inner dots)",
+        group, name, what);
 }
 
 /// xarray turns a variable with such units into dates or durations.
 bool means_time(const std::string& units) {
-  static constexpr std::array<std::string_view, 7> kDurations = {"days",         "hours",        "minutes",    "seconds",
-                                                                 "milliseconds", "microseconds", "nanoseconds"};
-  return units.find(" since ") != std::string::npos || std::find(kDurations.begin(), kDurations.end(), units) != kDurations.end();
+  static constexpr std::array<std::string_view, 7> kDurations = {
+      "days", "hours", "minutes", "seconds", "milliseconds", "microseconds", "nanoseconds"};
+  return units.find(" since ") != std::string::npos ||
+         std::find(kDurations.begin(), kDurations.end(), units) != kDurations.end();
 }
 
 void check_axes(const Table& table, const std::string& name, const std::vector<std::string>& dims) {
   for (std::size_t i = 0; i < dims.size(); ++i) {
     const bool declared =
         std::any_of(table.dims.begin(), table.dims.end(), [&](const Dim& dim) { return dim.name == dims[i]; });
-    check(declared, "run file: {}/{} has an axis \"{}\", which is no dimension of its table", table.group, name, dims[i]);
-    check(std::find(dims.begin(), dims.begin() + static_cast<std::ptrdiff_t>(i), dims[i]) == dims.begin() + static_cast<std::ptrdiff_t>(i),
-          "run file: {}/{} has the axis \"{}\" twice: give the second one a name of its own, \"{}_2\"", table.group, name, dims[i],
+    check(declared, "run file: {}/{} has an axis \"{}\", which is no dimension of its table", table.group, name,
           dims[i]);
+    check(std::find(dims.begin(), dims.begin() + static_cast<std::ptrdiff_t>(i), dims[i]) ==
+              dims.begin() + static_cast<std::ptrdiff_t>(i),
+          "run file: {}/{} has the axis \"{}\" twice: give the second one a name of its own, \"{}_2\"", table.group,
+          name, dims[i], dims[i]);
   }
 }
 
@@ -47,7 +53,8 @@ void check_dim(Dim& dim, const std::string& group) {
   const auto labels = static_cast<std::int64_t>(dim.labels.size());
   if (dim.size == 0) dim.size = labels;
   check(dim.size > 0, "run file: dimension {}/{} is empty", group, dim.name);
-  check(labels == 0 || labels == dim.size, "run file: dimension {}/{} has {} labels for size {}", group, dim.name, labels, dim.size);
+  check(labels == 0 || labels == dim.size, "run file: dimension {}/{} has {} labels for size {}", group, dim.name,
+        labels, dim.size);
 }
 
 void check_table(Table& table) {
@@ -60,7 +67,8 @@ void check_table(Table& table) {
     check(names.insert(name).second, "run file: {}/{} is declared twice", table.group, name);
   };
   const auto check_units = [&](const std::string& name, const std::string& units) {
-    check(!means_time(units), "run file: {}/{} has units \"{}\", which xarray would decode as a time", table.group, name, units);
+    check(!means_time(units), "run file: {}/{} has units \"{}\", which xarray would decode as a time", table.group,
+          name, units);
   };
 
   take(table.growing, "dimension");
@@ -77,9 +85,10 @@ void check_table(Table& table) {
     take(constant.name, "constant");
     check_axes(table, constant.name, constant.dims);
     check_units(constant.name, constant.units);
-    const auto size = std::visit([](const auto& data) { return static_cast<std::int64_t>(data.size()); }, constant.data);
-    check(size == entry_size(table, constant.dims), "run file: {}/{} holds {} values, its axes ask for {}", table.group, constant.name,
-          size, entry_size(table, constant.dims));
+    const auto size =
+        std::visit([](const auto& data) { return static_cast<std::int64_t>(data.size()); }, constant.data);
+    check(size == entry_size(table, constant.dims), "run file: {}/{} holds {} values, its axes ask for {}", table.group,
+          constant.name, size, entry_size(table, constant.dims));
   }
 }
 
@@ -89,9 +98,12 @@ std::size_t size_of(ValueType type) { return type == ValueType::f64 ? 8 : 4; }
 
 const char* name_of(ValueType type) {
   switch (type) {
-    case ValueType::f32: return "f32";
-    case ValueType::f64: return "f64";
-    case ValueType::i32: return "i32";
+    case ValueType::f32:
+      return "f32";
+    case ValueType::f64:
+      return "f64";
+    case ValueType::i32:
+      return "i32";
   }
   return "";
 }
@@ -124,7 +136,8 @@ std::string describe(const Layout& layout) {
   std::string text;
   for (const Table& table : layout) {
     text += fmt::format("table {} by {}\n", table.group, table.growing);
-    for (const Dim& dim : table.dims) text += fmt::format("dim {} {} [{}]\n", dim.name, dim.size, fmt::join(dim.labels, ", "));
+    for (const Dim& dim : table.dims)
+      text += fmt::format("dim {} {} [{}]\n", dim.name, dim.size, fmt::join(dim.labels, ", "));
     for (const Variable& v : table.variables) {
       text += fmt::format("variable {} {} [{}]\n", v.name, name_of(v.type), fmt::join(v.dims, ", "));
     }

@@ -16,7 +16,7 @@ const char* name_of(ValueType type);
 /// A named axis of fixed size. Its coordinate in run.h5 is `labels`, or 0, 1, ..., size-1 where there are none.
 struct Dim {
   std::string name;
-  std::int64_t size = 0;            // 0: as many as labels
+  std::int64_t size = 0;  // 0: as many as labels
   std::vector<std::string> labels = {};
   std::string long_name = {};
 };
@@ -39,7 +39,8 @@ struct Constant {
   std::string units = {};
 };
 
-/// One group of run.h5: what is measured at the same steps. The first variable is the one a viewer plots unasked (NXdata's signal).
+/// One group of run.h5: what is measured at the same steps. The first variable is the one a viewer plots unasked
+/// (NXdata's signal).
 struct Table {
   std::string group;
   std::string growing = "step";  // the growing dimension; its coordinate holds the rows' steps
@@ -47,15 +48,17 @@ struct Table {
   std::vector<Dim> dims = {};
   std::vector<Variable> variables = {};
   std::vector<Constant> constants = {};
-  /// Rows per HDF5 chunk at most. Series are read along the steps, so many rows share a chunk; 1 suits snapshots, read one by one.
+  /// Rows per HDF5 chunk at most. Series are read along the steps, so many rows share a chunk; 1 suits snapshots, read
+  /// one by one.
   std::int64_t chunk_rows = 1024;
 };
 
 using Layout = std::vector<Table>;
 
-/// Throws Error unless xarray will open every group of the layout: names are words (letters, digits, "_", and "." inside; not
-/// starting with a digit) and unique in their group; a variable's axes are declared and differ from each other; labels and data fit
-/// their sizes; no `units` that xarray would take for a time. Fills in Dim::size from the labels.
+/// Throws Error unless xarray will open every group of the layout: names are words (letters, digits, "_", and "."
+/// inside; not starting with a digit) and unique in their group; a variable's axes are declared and differ from each
+/// other; labels and data fit their sizes; no `units` that xarray would take for a time. Fills in Dim::size from the
+/// labels.
 Layout validated(Layout layout);
 
 /// The dimension called `name`, which exists in a validated table.

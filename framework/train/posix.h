@@ -5,7 +5,8 @@
 #include <string>
 #include <utility>
 
-/// The few system calls behind a run's files. Every failure throws Error as "cannot <what> <path>: <the system's words>".
+/// The few system calls behind a run's files. Every failure throws Error as "cannot <what> <path>: <the system's
+/// words>".
 namespace saltus::posix {
 
 /// A file descriptor that closes itself.

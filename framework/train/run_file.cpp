@@ -14,10 +14,14 @@ namespace {
 
 const char* name_of(RunStatus status) {
   switch (status) {
-    case RunStatus::done: return "done";
-    case RunStatus::diverged: return "diverged";
-    case RunStatus::failed: return "failed";
-    case RunStatus::interrupted: return "interrupted";
+    case RunStatus::done:
+      return "done";
+    case RunStatus::diverged:
+      return "diverged";
+    case RunStatus::failed:
+      return "failed";
+    case RunStatus::interrupted:
+      return "interrupted";
   }
   return "";
 }
@@ -36,7 +40,8 @@ void prepare_folder(const std::string& folder) {
 
 }  // namespace
 
-RunFile::RunFile(const std::string& folder, Layout layout, const Attributes& attributes, Journal journal, double flush_seconds)
+RunFile::RunFile(const std::string& folder, Layout layout, const Attributes& attributes, Journal journal,
+                 double flush_seconds)
     : folder_(folder),
       layout_(std::move(layout)),
       flush_seconds_(flush_seconds),
@@ -88,19 +93,20 @@ void RunFile::append(std::string_view group, std::int64_t step, std::span<const 
 }
 
 void RunFile::check_row(const Table& table, std::span<const Values> row) const {
-  check(row.size() == table.variables.size(), "run file: {} has {} variables, the row has {}", table.group, table.variables.size(),
-        row.size());
+  check(row.size() == table.variables.size(), "run file: {} has {} variables, the row has {}", table.group,
+        table.variables.size(), row.size());
   for (std::size_t i = 0; i < row.size(); ++i) {
     const Variable& variable = table.variables[i];
     const std::int64_t size = entry_size(table, variable.dims);
     check(row[i].type() == variable.type && static_cast<std::int64_t>(row[i].size()) == size,
-          "run file: {}/{} takes {} {} values, the row has {} {}", table.group, variable.name, size, saltus::name_of(variable.type),
-          row[i].size(), saltus::name_of(row[i].type()));
+          "run file: {}/{} takes {} {} values, the row has {} {}", table.group, variable.name, size,
+          saltus::name_of(variable.type), row[i].size(), saltus::name_of(row[i].type()));
   }
 }
 
 void RunFile::set_attribute(const std::string& name, AttributeValue value) {
-  const auto found = std::find_if(attributes_.begin(), attributes_.end(), [&](const Attribute& a) { return a.name == name; });
+  const auto found =
+      std::find_if(attributes_.begin(), attributes_.end(), [&](const Attribute& a) { return a.name == name; });
   if (found == attributes_.end()) {
     attributes_.push_back({name, std::move(value)});
   } else {
@@ -138,7 +144,8 @@ void RunFile::finish(RunStatus status) {
 std::int64_t RunFile::rows(std::string_view group) const { return rows_[table_index(group)]; }
 
 std::uint32_t RunFile::table_index(std::string_view group) const {
-  const auto found = std::find_if(layout_.begin(), layout_.end(), [&](const Table& table) { return table.group == group; });
+  const auto found =
+      std::find_if(layout_.begin(), layout_.end(), [&](const Table& table) { return table.group == group; });
   check(found != layout_.end(), "run file: there is no group \"{}\"", group);
   return static_cast<std::uint32_t>(found - layout_.begin());
 }

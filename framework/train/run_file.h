@@ -41,8 +41,9 @@ class Values {
   std::size_t size_;
 };
 
-/// What a run writes: `run.h5` for readers, complete at every moment, and beside it, until the run is over, `journal.bin`, where every
-/// row goes first. What run.h5 holds is a function of the layout, the attributes and the rows, never of when it was written.
+/// What a run writes: `run.h5` for readers, complete at every moment, and beside it, until the run is over,
+/// `journal.bin`, where every row goes first. What run.h5 holds is a function of the layout, the attributes and the
+/// rows, never of when it was written.
 ///
 ///     RunFile run = RunFile::create(folder, layout, attributes);
 ///     for (...) {
@@ -51,21 +52,23 @@ class Values {
 ///     }
 ///     run.finish(RunStatus::done);
 ///
-/// Every failure (disk full, folder not writable or deleted, wrong row) throws Error with the path; the last good run.h5 stays.
+/// Every failure (disk full, folder not writable or deleted, wrong row) throws Error with the path; the last good
+/// run.h5 stays.
 class RunFile {
  public:
-  /// Starts a run in `folder`, made if missing. Throws, as bad input, when a run is there already. `flush_seconds`: how many seconds
-  /// of rows a power cut may cost; a killed process loses none.
-  static RunFile create(const std::string& folder, Layout layout, const Attributes& attributes, double flush_seconds = 5);
+  /// Starts a run in `folder`, made if missing. Throws, as bad input, when a run is there already. `flush_seconds`: how
+  /// many seconds of rows a power cut may cost; a killed process loses none.
+  static RunFile create(const std::string& folder, Layout layout, const Attributes& attributes,
+                        double flush_seconds = 5);
 
-  /// Goes on with a run that ended before it was done, from its journal: a torn tail is cut off, then everything that was appended
-  /// from the first row with step >= `step` on. Throws when the journal is missing or has another layout. The attributes replace the
-  /// old ones.
+  /// Goes on with a run that ended before it was done, from its journal: a torn tail is cut off, then everything that
+  /// was appended from the first row with step >= `step` on. Throws when the journal is missing or has another layout.
+  /// The attributes replace the old ones.
   static RunFile resume(const std::string& folder, Layout layout, const Attributes& attributes, std::int64_t step,
                         double flush_seconds = 5);
 
-  /// Adds a row to the table of this group: one entry for each variable, in the declared order, of its type and size. Within a table
-  /// steps increase strictly.
+  /// Adds a row to the table of this group: one entry for each variable, in the declared order, of its type and size.
+  /// Within a table steps increase strictly.
   void append(std::string_view group, std::int64_t step, std::span<const Values> row);
   void append(std::string_view group, std::int64_t step, std::initializer_list<Values> row) {
     append(group, step, std::span<const Values>(row.begin(), row.size()));
@@ -74,15 +77,15 @@ class RunFile {
   /// Sets a root attribute, from the next rewrite on.
   void set_attribute(const std::string& name, AttributeValue value);
 
-  /// To be called often, with the seconds since any fixed moment. Syncs the journal every flush_seconds and rewrites run.h5 when
-  /// rewrite_pause() has passed since the last time. Returns whether it rewrote.
+  /// To be called often, with the seconds since any fixed moment. Syncs the journal every flush_seconds and rewrites
+  /// run.h5 when rewrite_pause() has passed since the last time. Returns whether it rewrote.
   bool maybe_flush(double now);
 
   /// Syncs the journal and rewrites run.h5 now.
   void flush();
 
-  /// Writes the last run.h5, with the status. The journal is then removed when the run is over (done or diverged) and kept when the
-  /// run may go on (failed or interrupted). Nothing may be called afterwards.
+  /// Writes the last run.h5, with the status. The journal is then removed when the run is over (done or diverged) and
+  /// kept when the run may go on (failed or interrupted). Nothing may be called afterwards.
   void finish(RunStatus status);
 
   const std::string& folder() const { return folder_; }
@@ -90,7 +93,8 @@ class RunFile {
   std::int64_t rows(std::string_view group) const;
 
  private:
-  RunFile(const std::string& folder, Layout layout, const Attributes& attributes, Journal journal, double flush_seconds);
+  RunFile(const std::string& folder, Layout layout, const Attributes& attributes, Journal journal,
+          double flush_seconds);
   std::uint32_t table_index(std::string_view group) const;
   void check_row(const Table& table, std::span<const Values> row) const;
   void rewrite();
@@ -105,8 +109,9 @@ class RunFile {
   double next_sync_ = 0, next_rewrite_ = 0;
 };
 
-/// Seconds to wait before run.h5 is rewritten again, after a rewrite that took `duration`. A rewrite costs time in proportion to all
-/// that the run has recorded, so a fixed period would in the end do nothing else; this keeps it below 2% of the time.
+/// Seconds to wait before run.h5 is rewritten again, after a rewrite that took `duration`. A rewrite costs time in
+/// proportion to all that the run has recorded, so a fixed period would in the end do nothing else; this keeps it below
+/// 2% of the time.
 double rewrite_pause(double flush_seconds, double duration);
 
 }  // namespace saltus

@@ -16,9 +16,12 @@ namespace {
 
 hid_t file_type(ValueType type) {
   switch (type) {
-    case ValueType::f32: return H5T_IEEE_F32LE;
-    case ValueType::f64: return H5T_IEEE_F64LE;
-    case ValueType::i32: return H5T_STD_I32LE;
+    case ValueType::f32:
+      return H5T_IEEE_F32LE;
+    case ValueType::f64:
+      return H5T_IEEE_F64LE;
+    case ValueType::i32:
+      return H5T_STD_I32LE;
   }
   return H5I_INVALID_HID;
 }
@@ -27,8 +30,8 @@ hid_t file_type(ValueType type) {
 class Column {
  public:
   /// `entry` has the sizes of the axes behind the growing one.
-  Column(const hdf5::Handle& group, const std::string& name, hid_t type, std::size_t value_bytes, std::vector<hsize_t> entry,
-         std::int64_t rows, std::int64_t max_chunk_rows)
+  Column(const hdf5::Handle& group, const std::string& name, hid_t type, std::size_t value_bytes,
+         std::vector<hsize_t> entry, std::int64_t rows, std::int64_t max_chunk_rows)
       : what_("write " + name), type_(type), row_bytes_(value_bytes), dims_(std::move(entry)) {
     for (const hsize_t n : dims_) row_bytes_ *= n;
     dims_.insert(dims_.begin(), static_cast<hsize_t>(rows));
@@ -104,8 +107,8 @@ class Group {
 
   void add_growing_dimension(std::int64_t rows) {
     constexpr std::int64_t kChunkRows = 1024;
-    steps_ = std::make_unique<Column>(group_, table_.growing, H5T_STD_I64LE, sizeof(std::int64_t), std::vector<hsize_t>{}, rows,
-                                      kChunkRows);
+    steps_ = std::make_unique<Column>(group_, table_.growing, H5T_STD_I64LE, sizeof(std::int64_t),
+                                      std::vector<hsize_t>{}, rows, kChunkRows);
     hdf5::make_scale(steps_->dataset(), table_.growing);
     describe(steps_->dataset(), table_.growing_long_name, "optimizer steps");
   }
@@ -138,16 +141,19 @@ class Group {
   void add_constant(const Constant& constant) {
     const ValueType type = type_of(constant);
     hdf5::Handle dataset = hdf5::create_dataset(group_, {constant.name, file_type(type), sizes(constant.dims)});
-    std::visit([&](const auto& data) { hdf5::write_all(dataset, file_type(type), data.data(), "write " + constant.name); },
-               constant.data);
+    std::visit(
+        [&](const auto& data) { hdf5::write_all(dataset, file_type(type), data.data(), "write " + constant.name); },
+        constant.data);
     attach(dataset, constant.name, constant.dims, 0);
     describe(dataset, constant.long_name, constant.units);
     dataset.close("write " + constant.name);
   }
 
-  void attach(const hdf5::Handle& dataset, const std::string& name, const std::vector<std::string>& dims, unsigned first_axis) {
+  void attach(const hdf5::Handle& dataset, const std::string& name, const std::vector<std::string>& dims,
+              unsigned first_axis) {
     for (std::size_t i = 0; i < dims.size(); ++i) {
-      hdf5::attach_scale(dataset, scales_.at(dims[i]), first_axis + static_cast<unsigned>(i), "attach " + dims[i] + " to " + name);
+      hdf5::attach_scale(dataset, scales_.at(dims[i]), first_axis + static_cast<unsigned>(i),
+                         "attach " + dims[i] + " to " + name);
     }
   }
 
@@ -169,7 +175,8 @@ class Group {
   std::deque<Column> columns_;
 };
 
-void write_contents(const hdf5::Handle& file, std::deque<Group>& groups, const Layout& layout, const RunContent& content) {
+void write_contents(const hdf5::Handle& file, std::deque<Group>& groups, const Layout& layout,
+                    const RunContent& content) {
   for (const Attribute& attribute : content.attributes) hdf5::write_attribute(file, attribute);
   for (std::size_t t = 0; t < layout.size(); ++t) groups.emplace_back(file, layout[t], content.rows[t]);
   content.journal.for_each([&](const JournalRecord& record) { groups.at(record.table).push(record); });
@@ -186,8 +193,8 @@ void write_file(const std::string& path, const Layout& layout, const RunContent&
     groups.clear();
     file.close("close the file");
   } catch (...) {
-    // HDF5 cannot close a file that it cannot flush, and would try again when the process exits. On a full disk, the space
-    // given back here is what lets it finish.
+    // HDF5 cannot close a file that it cannot flush, and would try again when the process exits. On a full disk, the
+    // space given back here is what lets it finish.
     if (::truncate(path.c_str(), 0) != 0) throw;
     throw;
   }

@@ -16,10 +16,10 @@ struct RunContent {
   std::span<const std::int64_t> rows;  // how many rows of each table the journal holds
 };
 
-/// Puts a new, complete run.h5 into `folder`: written beside the old one, synced, renamed over it. A reader finds the old file or the
-/// new one, at any moment and after any crash. One group for each table of the (validated) layout; equal content gives equal bytes.
-/// Memory: one chunk of each variable, which is 256 KiB or one row.
-/// Throws "cannot write <folder>/run.h5: ..." when it fails; the old file is then untouched and the unfinished one removed.
+/// Puts a new, complete run.h5 into `folder`: written beside the old one, synced, renamed over it. A reader finds the
+/// old file or the new one, at any moment and after any crash. One group for each table of the (validated) layout;
+/// equal content gives equal bytes. Memory: one chunk of each variable, which is 256 KiB or one row. Throws "cannot
+/// write <folder>/run.h5: ..." when it fails; the old file is then untouched and the unfinished one removed.
 void replace_run_h5(const std::string& folder, const Layout& layout, const RunContent& content);
 
 }  // namespace saltus

@@ -30,7 +30,7 @@ std::vector<float> normals(std::size_t n, unsigned seed) {
 
 }  // namespace
 
-TEST_CASE("exp, log, tanh and sigmoid give IEEE's answers at the edges, so that divergence shows") {
+TEST_CASE("exp, log, tanh, sigmoid and relu give IEEE's answers at the edges, so that divergence shows") {
   CHECK(one(kernels::exp, -infinity) == 0);
   CHECK(one(kernels::exp, 88.72f) == Approx(std::exp(88.72)).epsilon(1e-5));
   CHECK(one(kernels::exp, 88.73f) == infinity);
@@ -46,6 +46,9 @@ TEST_CASE("exp, log, tanh and sigmoid give IEEE's answers at the edges, so that 
   CHECK(one(kernels::sigmoid, -200) == 0);
   CHECK(one(kernels::sigmoid, 200) == 1);
   CHECK(std::isnan(one(kernels::sigmoid, not_a_number)));
+  CHECK(std::isnan(one(kernels::relu, not_a_number)));
+  CHECK(std::isnan(one(kernels::relu, -not_a_number)));
+  CHECK((one(kernels::relu, -3) == 0 && one(kernels::relu, 3) == 3));
 }
 
 TEST_CASE("elementwise functions are within 4e-7, relative, of libm in double over their useful range") {

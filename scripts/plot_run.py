@@ -138,8 +138,8 @@ def draw_accuracy(ax, run):
         ax.plot(run.eval["step"], run.eval["accuracy"][:, i], color=COLOURS[i % 7], ls=DASHES[i % 7], label=name)
     for name, level in run.chance.items():
         ax.axhline(level, color="0.5", lw=0.8, ls=":")
-        ax.annotate(f"chance, {name}", (0.99, level), xycoords=("axes fraction", "data"), xytext=(0, 1.5), textcoords="offset points",
-                    ha="right", fontsize=6, color="0.3", path_effects=HALO)
+        ax.annotate(f"chance, {name}", (0.01, level), xycoords=("axes fraction", "data"), xytext=(0, 1.5), textcoords="offset points",
+                    fontsize=6, color="0.3", path_effects=HALO)
     ax.set_ylim(-0.02, 1.02)
     ax.set_ylabel("accuracy")
     ax.set_title("(b) accuracy on test sets", loc="left")
@@ -161,7 +161,7 @@ def finish_curves(axes, run, log_step):
             ax.set_xscale("log")
             ax.set_xlim(left=min(run.eval["step"][run.eval["step"] > 0], default=1))
         elif run.eval["step"][-1] >= 10000:
-            ax.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k")
+            ax.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if x else "0")
         if run.jump is not None:
             name = f"{run.jump_set} {run.level:.0%}: step {run.jump:,.0f}" if ax is axes[1] else None
             ax.axvline(run.jump, color="0.3", lw=0.8, zorder=0, label=name)

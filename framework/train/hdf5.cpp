@@ -90,12 +90,12 @@ void ensure(herr_t status, const std::string& what) {
   if (status < 0) throw Error(fmt::format("cannot {}: {}", what, first_words()));
 }
 
-Handle create_file(const std::string& path) {
+Handle create_file(const std::string& path, const Handle& access) {
   const Handle creation = property_list(H5P_FILE_CREATE);
   H5Pset_link_creation_order(creation.get(), kOrder);
   H5Pset_attr_creation_order(creation.get(), kOrder);
   H5Pset_obj_track_times(creation.get(), false);
-  return Handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), H5P_DEFAULT), "create " + path);
+  return Handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), "create " + path);
 }
 
 Handle create_group(const Handle& file, const std::string& name) {

@@ -45,8 +45,8 @@ class Handle {
 /// Throws as Handle does when a call's status is negative.
 void ensure(herr_t status, const std::string& what);
 
-/// Creates `path`, replacing what was there.
-Handle create_file(const std::string& path);
+/// Creates `path` with a file access property list, replacing what was there.
+Handle create_file(const std::string& path, const Handle& access);
 Handle create_group(const Handle& file, const std::string& name);
 
 struct DatasetSpec {

@@ -9,6 +9,7 @@
 
 #include "core/check.h"
 #include "train/hdf5.h"
+#include "train/hdf5_driver.h"
 #include "train/posix.h"
 
 namespace saltus {
@@ -140,13 +141,12 @@ class Group {
 
   void add_constant(const Constant& constant) {
     const ValueType type = type_of(constant);
-    hdf5::Handle dataset = hdf5::create_dataset(group_, {constant.name, file_type(type), sizes(constant.dims)});
+    const hdf5::Handle dataset = hdf5::create_dataset(group_, {constant.name, file_type(type), sizes(constant.dims)});
     std::visit(
         [&](const auto& data) { hdf5::write_all(dataset, file_type(type), data.data(), "write " + constant.name); },
         constant.data);
     attach(dataset, constant.name, constant.dims, 0);
     describe(dataset, constant.long_name, constant.units);
-    dataset.close("write " + constant.name);
   }
 
   void attach(const hdf5::Handle& dataset, const std::string& name, const std::vector<std::string>& dims,
@@ -175,29 +175,22 @@ class Group {
   std::deque<Column> columns_;
 };
 
-void write_contents(const hdf5::Handle& file, std::deque<Group>& groups, const Layout& layout,
-                    const RunContent& content) {
-  for (const Attribute& attribute : content.attributes) hdf5::write_attribute(file, attribute);
-  for (std::size_t t = 0; t < layout.size(); ++t) groups.emplace_back(file, layout[t], content.rows[t]);
-  content.journal.for_each([&](const JournalRecord& record) { groups.at(record.table).push(record); });
+void write_contents(const hdf5::NewFile& file, const Layout& layout, const RunContent& content) {
+  for (const Attribute& attribute : content.attributes) hdf5::write_attribute(file.handle(), attribute);
+  std::deque<Group> groups;
+  for (std::size_t t = 0; t < layout.size(); ++t) groups.emplace_back(file.handle(), layout[t], content.rows[t]);
+  content.journal.for_each([&](const JournalRecord& record) {
+    groups.at(record.table).push(record);
+    file.check();
+  });
   for (Group& group : groups) group.flush();
-  hdf5::ensure(H5Fflush(file.get(), H5F_SCOPE_GLOBAL), "flush the file");  // what closing would swallow, it reports
 }
 
 void write_file(const std::string& path, const Layout& layout, const RunContent& content) {
   const hdf5::QuietErrors quiet;
-  hdf5::Handle file = hdf5::create_file(path);
-  std::deque<Group> groups;
-  try {
-    write_contents(file, groups, layout, content);
-    groups.clear();
-    file.close("close the file");
-  } catch (...) {
-    // HDF5 cannot close a file that it cannot flush, and would try again when the process exits. On a full disk, the
-    // space given back here is what lets it finish.
-    if (::truncate(path.c_str(), 0) != 0) throw;
-    throw;
-  }
+  hdf5::NewFile file(path);
+  write_contents(file, layout, content);
+  file.close();
 }
 
 }  // namespace

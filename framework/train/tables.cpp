@@ -40,9 +40,9 @@ void add_dim(std::vector<Dim>& dims, Dim dim) {
 
 Table train_table() {
   return {.group = "train",
-          .variables = {{"loss", {}, ValueType::f64, "mean loss of the batches since the last row"},
-                        {"learning_rate", {}, ValueType::f64, "of the last of these steps"},
-                        {"grad_norm", {}, ValueType::f64, "l2 norm of the last step's gradient, before clipping"}}};
+          .variables = {{"loss", {}, ValueType::f64, "mean loss of the batches after the last row's, up to this step's"},
+                        {"learning_rate", {}, ValueType::f64, "of this step"},
+                        {"grad_norm", {}, ValueType::f64, "l2 norm of this step's gradient, before clipping"}}};
 }
 
 Table eval_table(const Experiment& e) {

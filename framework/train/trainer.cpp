@@ -82,8 +82,8 @@ class Trainer {
           const auto parts = static_cast<std::size_t>(pool_.threads());
           pool_.run(pool_.threads(), [&](int i, int) { f(n * static_cast<std::size_t>(i) / parts, n * static_cast<std::size_t>(i + 1) / parts); });
         });
-    if ((step + 1) % config_.log.every != 0) return;
-    recorder_.train_row(step + 1, loss_sum_ / static_cast<double>(loss_count_), update.learning_rate, update.grad_norm);
+    if (step % config_.log.every != 0) return;
+    recorder_.train_row(step, loss_sum_ / static_cast<double>(loss_count_), update.learning_rate, update.grad_norm);
     loss_sum_ = 0;
     loss_count_ = 0;
   }

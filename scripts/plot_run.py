@@ -61,6 +61,7 @@ class Run:
             # Coordinates are dimension scales; all else in the group is a measure.
             self.measures = {name: measure_curve(name, data) for name, data in file["progress"].items() if "CLASS" not in data.attrs}
             self.layers = file["attention/layer"].size
+            self.probes = file["attention/probe"].size
             self.ckpt_step = file["attention/ckpt_step"][:]
             self.chance = chance_levels(file["attention"])
         if jump_set not in self.sets:
@@ -80,10 +81,16 @@ class Run:
         low = np.flatnonzero((accuracy < self.level / 2) & (self.ckpt_step < self.jump))
         return [("before", low[-1] if len(low) else 0), ("during", int(np.abs(accuracy - self.level).argmin())), ("after", last)]
 
-    def mean_maps(self, moments):
-        """Attention [moment, layer, head, query, key], mean over probes; reads the checkpoints it needs only."""
+    def maps(self, moments, probe):
+        """Attention of one probe sequence [moment, layer, head, query, key]; reads the checkpoints it needs only."""
         with h5py.File(self.path) as file:
-            return np.stack([file["attention/pattern"][index].mean(axis=0) for _, index in moments])
+            return np.stack([file["attention/pattern"][index, probe] for _, index in moments])
+
+    def right_keys(self, probe):
+        """Keys that show the probe's answer: the label tokens after items of the target's class (token 2k+1 of pair k)."""
+        with h5py.File(self.path) as file:
+            match = file["attention"].get("context_match")
+            return [] if match is None else 2 * np.flatnonzero(match[probe]) + 1
 
 
 def chance_levels(attention):
@@ -168,11 +175,12 @@ def finish_curves(axes, run, log_step):
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=1 if ax is axes[2] else 2, handlelength=2.4, columnspacing=1)
 
 
-def draw_maps(figure, run):
+def draw_maps(figure, run, probe):
+    """One sequence, not a mean over many: which label the target attends to differs from sequence to sequence."""
     moments = run.map_moments()
     if not moments:
         return
-    maps = run.mean_maps(moments)
+    maps, right_keys = run.maps(moments, probe), run.right_keys(probe)
     layers = maps.shape[1]
     axes = figure.subplots(layers, len(moments), squeeze=False)
     for layer in range(layers):
@@ -183,6 +191,9 @@ def draw_maps(figure, run):
             # Square root: uniform attention over many keys must stay visible beside a peak near 1.
             image = ax.imshow(of_layer[column, head], cmap="Blues", norm=matplotlib.colors.PowerNorm(0.5, 0, 1))
             ax.spines[:].set_visible(True)
+            if len(right_keys):
+                ax.plot(right_keys, [maps.shape[-2]] * len(right_keys), "^", color="C1", ms=4, clip_on=False)
+                ax.set(xlim=(-0.5, maps.shape[-1] - 0.5), ylim=(maps.shape[-2] - 0.5, -0.5))
             ax.set_xticks([0, maps.shape[-1] - 1])
             ax.set_yticks([0, maps.shape[-2] - 1])
             if layer == 0:
@@ -192,7 +203,8 @@ def draw_maps(figure, run):
             if column == 0:
                 of_head = "" if maps.shape[2] == 1 else f", head {head}"
                 ax.set_ylabel(f"layer {layer}{of_head}\nquery", labelpad=-4)
-    figure.suptitle("(d) attention, mean over probes", x=0.01, ha="left", fontsize=8)
+    answer = " (triangle: the target's right label)" if len(right_keys) else ""
+    figure.suptitle(f"(d) attention in probe sequence {probe}{answer}", x=0.01, ha="left", fontsize=8)
     figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02, label="attention (square-root scale)", ticks=[0, 0.05, 0.25, 0.5, 1])
 
 
@@ -205,7 +217,7 @@ def chosen_measures(run, wanted):
     return [name for name in MAIN_MEASURES if name in run.measures] or list(run.measures)[:6]
 
 
-def draw(run, measures, log_step, out):
+def draw(run, measures, log_step, probe, out):
     with plt.rc_context(STYLE):
         maps_height = 0.4 + 1.6 * run.layers
         figure = plt.figure(figsize=(7.1, 3.1 + maps_height), layout="constrained")
@@ -215,7 +227,7 @@ def draw(run, measures, log_step, out):
         draw_accuracy(axes[1], run)
         draw_progress(axes[2], run, measures)
         finish_curves(axes, run, log_step)
-        draw_maps(maps, run)
+        draw_maps(maps, run, probe)
         figure.savefig(out, dpi=200, bbox_inches="tight")
 
 
@@ -236,6 +248,7 @@ def main():
     parser.add_argument("--out", help="FILE.png, .pdf or .svg (run.png beside run.h5)")
     parser.add_argument("--log-step", action="store_true", help="logarithmic step axis, without step 0")
     parser.add_argument("--measures", type=lambda text: text.split(","), help="names from /progress, by comma, for panel (c)")
+    parser.add_argument("--probe", type=int, default=0, help="number of the probe sequence whose attention is drawn (0)")
     parser.add_argument("--set", default="ic", help="test set whose accuracy shows the jump (ic)")
     parser.add_argument("--level", type=float, default=0.5, help="accuracy that counts as the jump (0.5)")
     args = parser.parse_args()
@@ -245,7 +258,9 @@ def main():
         if out.suffix not in (".png", ".pdf", ".svg"):
             raise WrongInput(f"--out {out}: the name must end in .png, .pdf or .svg")
         run = Run(path, args.set, args.level)
-        draw(run, chosen_measures(run, args.measures), args.log_step, out)
+        if not 0 <= args.probe < run.probes:
+            raise WrongInput(f"--probe {args.probe}: the run stores probe sequences 0 to {run.probes - 1}")
+        draw(run, chosen_measures(run, args.measures), args.log_step, args.probe, out)
     except (WrongInput, OSError) as error:
         print(f"plot_run.py: {error}", file=sys.stderr)
         return 2

@@ -32,9 +32,10 @@ DIMS = {
     "attention": {
         "pattern": ("ckpt_step", "probe", "layer", "head", "query", "key"),
         "logits": ("ckpt_step", "probe", "class"),
-        "inputs": ("probe", "position", "d_model"),
+        "tokens": ("probe", "position", "d_model"),
         "label": ("probe",),
         "context_labels": ("probe", "pair"),
+        "context_match": ("probe", "pair"),
     },
 }
 
@@ -64,7 +65,7 @@ def check_values(path):
     assert (weights["W_Q"].sel(ckpt_step=1500) == 1500).all() and weights["embed.W"].shape == (17, 8, 8)
     np.testing.assert_allclose(attention.pattern.sum("key"), 1, rtol=1e-5)
     assert float(attention.pattern.sel(ckpt_step=8000, probe=2, layer=1, query=16, key=5)) > 0.9
-    assert attention.inputs.values.ravel().tolist() == [i / 4 for i in range(3 * 17 * 8)]
+    assert attention.tokens.values.ravel().tolist() == [i / 4 for i in range(3 * 17 * 8)]
     assert attention.label.values.tolist() == [5, 6, 7]
 
 

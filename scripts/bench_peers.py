@@ -4,7 +4,7 @@
 First each peer has to agree with saltus: from saltus' own first batch and weights, the same loss, gradients and updated
 weights. Then
 rounds of steps are taken in turns - saltus, peer, peer, saltus, ... - because the machine may be shared and its speed drift. saltus'
-time includes making the examples; the peers find theirs ready. Debian: apt-get install python3-torch libopenblas0-pthread."""
+time includes making the examples; the peers find theirs ready. Debian: apt-get install python3-torch libopenblas0-openmp."""
 import argparse
 import importlib.util
 import json
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SYSTEMS = {"icl_classification": "configs/icl_classification/abrupt.yaml"}
 # Relative to the largest magnitude in each array; parameters after the step: in spacings of float32 numbers of that magnitude.
 TOLERANCE = {"loss": 1e-5, "gradients": 1e-4, "parameters": 4}
-TRIAL_ROUNDS, TRIAL_STEPS = 3, 30
+TRIAL_ROUNDS, TRIAL_STEPS = 3, 20
 
 
 def fail(message, code):
@@ -52,6 +52,7 @@ class Worker:
     def __init__(self, system, first_step, threads, environment):
         command = [sys.executable, "-m", "peers.worker", system, first_step, str(threads)]
         self.process = subprocess.Popen(command, cwd=ROOT / "scripts", env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.threads = threads
         self.peers = self.ask(do="describe")
 
     def ask(self, **request):
@@ -73,7 +74,7 @@ class Worker:
 class Peer:
     def __init__(self, worker, name):
         self.worker, self.key = worker, name
-        self.library, self.refusal = worker.peers[name]["library"], worker.peers[name]["refusal"]
+        self.library, self.caveat = worker.peers[name]["library"], worker.peers[name]["caveat"]
         self.name = f"{self.library.split()[0]}, {name}"
 
     def check(self):
@@ -95,12 +96,9 @@ def environments(threads):
 
 
 def fastest_worker(system, first_step, threads):
-    """Of one worker for each environment, the one whose fastest peer is fastest in a short trial."""
-    workers = [Worker(system, first_step, threads, environment) for environment in environments(threads)]
-    for worker in workers:
-        for name, peer in worker.peers.items():
-            if peer["refusal"]:
-                fail(f"{name}: {peer['refusal']}", 2)
+    """Of one worker for each environment, and for 1 as well as for `threads` threads, the one whose fastest peer is fastest in a short
+    trial: at these sizes a peer's threads may cost more than they bring."""
+    workers = [Worker(system, first_step, n, environment) for n in {1, threads} for environment in environments(n)]
 
     def best(worker):
         return min(worker.ask(do="round", peer=name, steps=TRIAL_STEPS) for name in worker.peers for _ in range(TRIAL_ROUNDS))
@@ -171,11 +169,13 @@ def measure(program, arguments, threads):
             fail(f"the config has {own['shards']} shards: saltus would use no more than {own['threads']} threads", 2)
         worker = fastest_worker(arguments.system, first_step, threads)
     peers = [Peer(worker, name) for name in worker.peers]
-    print(f"\n{'; '.join(sorted({peer.library for peer in peers}))}")
+    caveats = sorted({peer.caveat for peer in peers if peer.caveat})
+    print(f"\n{'; '.join(sorted({peer.library for peer in peers}))}, {worker.threads} of {threads} threads (the faster)")
     errors = check(peers)
     rows = report(threads, take_turns([saltus, *peers], arguments.rounds, arguments.steps))
+    print("\n".join(caveats), end="\n" if caveats else "")
     worker.close()
-    return {"threads": threads, "flops": own["flops"], "libraries": {peer.name: peer.library for peer in peers}, "errors": errors, "times": rows}
+    return {"threads": threads, "peer_threads": worker.threads, "caveats": caveats, "flops": own["flops"], "libraries": {peer.name: peer.library for peer in peers}, "errors": errors, "times": rows}
 
 
 def main():
@@ -189,7 +189,7 @@ def main():
     arguments = parser.parse_args()
     missing = [name for name in ("numpy", "torch") if importlib.util.find_spec(name) is None]
     if missing:
-        fail(f"{sys.executable} has no {' and no '.join(missing)}: apt-get install python3-torch python3-numpy libopenblas0-pthread, and run "
+        fail(f"{sys.executable} has no {' and no '.join(missing)}: apt-get install python3-torch python3-numpy libopenblas0-openmp, and run "
              "scripts/bench_peers.py with Debian's /usr/bin/python3", 2)
     program = arguments.saltus or str(ROOT / "build/release/bin/saltus")
     if not arguments.saltus and subprocess.run([ROOT / "scripts/saltus", "--version"], stdout=subprocess.DEVNULL).returncode != 0:

@@ -9,7 +9,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", SALTUS_VERSION);
   std::vector<std::pair<const CLI::App*, cli::Action>> verbs;
-  for (auto add : {cli::add_train, cli::add_plan, cli::add_describe}) {
+  for (auto add : {cli::add_train, cli::add_plan, cli::add_describe, cli::add_bench}) {
     cli::Action action = add(app);
     verbs.emplace_back(app.get_subcommands([](CLI::App*) { return true; }).back(), std::move(action));
   }

@@ -13,6 +13,7 @@ using Action = std::function<int()>;
 Action add_train(CLI::App& app);
 Action add_plan(CLI::App& app);
 Action add_describe(CLI::App& app);
+Action add_bench(CLI::App& app);
 
 /// A config file and what the command line says on top of it.
 struct ConfigArguments {

@@ -54,8 +54,8 @@ void momentum_update_impl(float* theta, float* m, const float* g, std::size_t n,
 
 void adam_update_impl(float* theta, float* m, float* v, const float* g, std::size_t n, const AdamRates& rates) {
   const Vec keep = hn::Set(tag, rates.keep), rate = hn::Set(tag, rates.rate), epsilon = hn::Set(tag, rates.epsilon);
-  const Vec beta1 = hn::Set(tag, rates.beta1), rest1 = hn::Set(tag, 1 - rates.beta1);
-  const Vec beta2 = hn::Set(tag, rates.beta2), rest2 = hn::Set(tag, 1 - rates.beta2), correction2 = hn::Set(tag, rates.correction2);
+  const Vec beta1 = hn::Set(tag, rates.beta1), rest1 = hn::Set(tag, rates.rest1);
+  const Vec beta2 = hn::Set(tag, rates.beta2), rest2 = hn::Set(tag, rates.rest2), correction2 = hn::Set(tag, rates.correction2);
   for_vectors(n, [&](auto load, auto store) {
     const Vec grad = load(g);
     const Vec first = hn::MulAdd(beta1, load(m), hn::Mul(rest1, grad));

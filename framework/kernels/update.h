@@ -18,11 +18,12 @@ void momentum_update(float* theta, float* m, const float* g, std::size_t n, floa
 struct AdamRates {
   float keep;         // theta's decay factor of this step
   float rate;         // learning rate / (1 - beta1^t)
-  float beta1, beta2;
+  float beta1, rest1;  // rest1 = 1 - beta1, in double before it is rounded: in float it would lose digits
+  float beta2, rest2;
   float correction2;  // 1 / (1 - beta2^t)
   float epsilon;
 };
-/// m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; theta = keep theta - rate m / (sqrt(v correction2) + epsilon)
+/// m = beta1 m + rest1 g; v = beta2 v + rest2 g^2; theta = keep theta - rate m / (sqrt(v correction2) + epsilon)
 void adam_update(float* theta, float* m, float* v, const float* g, std::size_t n, const AdamRates& rates);
 
 /// The sum of squares of x[0..n) in double, in an order that depends on nothing but n.

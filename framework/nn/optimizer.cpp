@@ -24,7 +24,8 @@ void OptimizerConfig::fields(Fields& f) {
           at_least(0));
   f.field("clip_norm", clip_norm, "scale the gradient down to this l2 norm when it is longer; null: never", above(0));
   f.section("schedule", schedule, "learning rate over the run");
-  f.require(beta1 < 1 && beta2 < 1, "beta1", "beta1 and beta2 must be below 1");
+  f.require(beta1 < 1, "beta1", "beta1 must be below 1");
+  f.require(beta2 < 1, "beta2", "beta2 must be below 1");
 }
 
 Optimizer::Optimizer(const OptimizerConfig& config, std::size_t block_size)
@@ -53,10 +54,16 @@ Optimizer::StepResult Optimizer::step(std::int64_t step, std::int64_t total, flo
   const float clip = config_.clip_norm && norm > *config_.clip_norm ? static_cast<float>(*config_.clip_norm / norm) : 1.0f;
   const float l2 = decoupled ? 0.0f : static_cast<float>(config_.weight_decay);
   const double t = static_cast<double>(step + 1);
-  const kernels::AdamRates adam{keep, static_cast<float>(eta / (1 - std::pow(config_.beta1, t))), static_cast<float>(config_.beta1),
-                                static_cast<float>(config_.beta2), static_cast<float>(1 / (1 - std::pow(config_.beta2, t))),
-                                static_cast<float>(config_.epsilon)};
+  const kernels::AdamRates adam{.keep = keep,
+                                .rate = static_cast<float>(eta / (1 - std::pow(config_.beta1, t))),
+                                .beta1 = static_cast<float>(config_.beta1),
+                                .rest1 = static_cast<float>(1 - config_.beta1),
+                                .beta2 = static_cast<float>(config_.beta2),
+                                .rest2 = static_cast<float>(1 - config_.beta2),
+                                .correction2 = static_cast<float>(1 / (1 - std::pow(config_.beta2, t))),
+                                .epsilon = static_cast<float>(config_.epsilon)};
   for_ranges(square_sums_.size(), [&](std::size_t first, std::size_t last) {
+    if (first == last) return;
     const std::size_t begin = first * norm_block, n = std::min(last * norm_block, size_) - begin;
     float *x = theta + begin, *gx = g + begin;
     // g <- clip g + l2 theta, as one update of the block g

@@ -36,11 +36,12 @@ class TorchEager:
         return f"PyTorch {torch.__version__} eager on {blas()}"
 
     @staticmethod
-    def refusal():
-        """Why a time measured here would say nothing about PyTorch; None if it does."""
+    def caveat():
+        """What whoever reads the times has to know; None if nothing."""
         if "/blas/libblas" not in blas():
             return None
-        return f"PyTorch runs on the reference BLAS ({blas()}), some 40 times slower than OpenBLAS: apt-get install libopenblas0-pthread"
+        return ("PyTorch runs on Netlib's reference BLAS here, whose large products take some 40 times as long as OpenBLAS': these times "
+                "say little about PyTorch. After apt-get install libopenblas0-openmp they will.")
 
     def reset(self):
         """Back to the weights before the first step."""

@@ -50,7 +50,7 @@ def main(system, folder, threads):
     for line in sys.stdin:
         request = json.loads(line)
         if request["do"] == "describe":
-            answer = {name: {"library": peer.library(), "refusal": peer.refusal()} for name, peer in peers.items()}
+            answer = {name: {"library": peer.library(), "caveat": peer.caveat()} for name, peer in peers.items()}
         elif request["do"] == "check":
             answer = check(peers[request["peer"]], first_step)
         else:

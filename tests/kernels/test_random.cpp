@@ -8,26 +8,13 @@
 
 // As in random.cpp, so that the emulated target is run too.
 #define HWY_BROKEN_EMU128 0
-#include <hwy/targets.h>
-
 #include "kernels/random.h"
+#include "kernels/targets.h"
 
 namespace saltus {
 namespace {
 
-/// Runs `body` once for each instruction set that this machine has, and leaves the choice as it was.
-template <class Body>
-void on_every_target(const Body& body) {
-  const std::vector<std::int64_t> targets = hwy::SupportedAndGeneratedTargets();
-  for (std::int64_t target : targets) {
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-    INFO("target " << hwy::TargetName(target));
-    body();
-  }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-}
+using tests::on_every_target;
 
 std::vector<std::uint32_t> words(const Rng& rng, Draw draw, std::size_t n) {
   std::vector<std::uint32_t> out(n);

@@ -1,0 +1,236 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+
+#include "cli/npy.h"
+#include "cli/verbs.h"
+#include "train/train_step.h"
+
+namespace saltus::cli {
+namespace {
+
+struct Arguments {
+  ConfigArguments config;
+  int threads = 1;
+  int steps = 200;
+  int rounds = 5;
+  bool json = false;
+  std::string first_step;
+};
+
+template <class F>
+double milliseconds(const F& f) {
+  const auto start = std::chrono::steady_clock::now();
+  f();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+constexpr int warm_up_steps = 20;  // caches, clock and allocator
+constexpr int split_repetitions = 100;
+
+double median(std::vector<double> v) {
+  const auto middle = v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2);
+  std::nth_element(v.begin(), middle, v.end());
+  return *middle;
+}
+
+/// All instructions of one op in one step.
+struct OpCost {
+  std::string name;
+  int calls = 0;
+  double flops = 0;
+  std::vector<double> ms;  // one a repetition
+};
+
+/// A step's parts in milliseconds of one thread, all shards together.
+struct Split {
+  double sampling, plan, update;
+  std::vector<OpCost> ops;  // dearest first
+};
+
+/// Training as the trainer does it, less what a run measures and records.
+class Bench {
+ public:
+  Bench(const TrainConfig& config, int threads)
+      : config_(config),
+        pool_(static_cast<int>(std::min<std::int64_t>(threads, config.shards))),
+        experiment_(build_experiment(config)),
+        train_step_(*experiment_, config, pool_),
+        optimizer_(config.optimizer, static_cast<std::size_t>(experiment_->params.block_size())) {}
+
+  int threads() const { return pool_.threads(); }
+  double flops() const {
+    double sum = 0;
+    for (const Instruction& ins : train_step_.plan().instructions()) sum += ins.flops;
+    return sum * static_cast<double>(config_.shards);
+  }
+
+  double step() {
+    const double loss = train_step_.run(step_);
+    update();
+    return loss;
+  }
+
+  /// Milliseconds a step, one number a round.
+  std::vector<double> time(int rounds, int steps) {
+    for (int i = 0; i < warm_up_steps; ++i) step();
+    std::vector<double> ms;
+    for (int round = 0; round < rounds; ++round) {
+      ms.push_back(milliseconds([&] {
+                     for (int i = 0; i < steps; ++i) step();
+                   }) /
+                   steps);
+    }
+    return ms;
+  }
+
+  /// Times the first shard's sampling and instructions one by one, this shard standing for all, and the whole update.
+  Split split() {
+    const auto shards = static_cast<int>(config_.shards);
+    const BatchBuffers buffers(experiment_->task->fields(), static_cast<int>(config_.batch_size) / shards,
+                               train_step_.plan());
+    std::vector<OpCost> ops;
+    std::vector<double> sampling, plan, updates;
+    for (int i = 0; i < split_repetitions; ++i) {
+      sampling.push_back(shards * milliseconds([&] { experiment_->task->sample_train(step_, 0, buffers.batch()); }));
+      double sum = 0;
+      for (const Instruction& ins : train_step_.plan().instructions()) {
+        const double ms = shards * milliseconds([&] { ins.kernel({ins.in, ins.out, ins.attrs}); });
+        OpCost& cost = cost_of(ops, ins.op ? ins.op->name : "copy");
+        cost.ms.resize(static_cast<std::size_t>(i) + 1);
+        cost.ms.back() += ms;
+        if (i == 0) cost.calls += shards;
+        if (i == 0) cost.flops += shards * ins.flops;
+        sum += ms;
+      }
+      plan.push_back(sum);
+      train_step_.run(step_);
+      updates.push_back(milliseconds([&] { update(); }));
+    }
+    std::sort(ops.begin(), ops.end(), [](const OpCost& a, const OpCost& b) { return median(a.ms) > median(b.ms); });
+    return {median(sampling), median(plan), median(updates), ops};
+  }
+
+  /// Takes the first step and writes it into a folder for another implementation to check itself against:
+  /// batch.<field>.npy, loss.npy (the batch's mean), gradient.<parameter>.npy (of it), and before.<parameter>.npy and
+  /// after.<parameter>.npy.
+  void write_first_step(const std::string& folder) {
+    std::filesystem::create_directories(folder);
+    const std::vector<SampleField> fields = experiment_->task->fields();
+    std::vector<AlignedBlock> memory;
+    std::vector<void*> pointers;
+    for (const SampleField& field : fields) {
+      memory.emplace_back(static_cast<std::size_t>(config_.batch_size * field.shape.size()) * 4);
+      pointers.push_back(memory.back().data());
+    }
+    experiment_->task->sample_train(0, 0, Batch(static_cast<int>(config_.batch_size), pointers));
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      write_npy(folder + "/batch." + fields[i].name + ".npy", fields[i].shape.inserted(0, config_.batch_size),
+                fields[i].dtype, pointers[i]);
+    }
+    write_parameters(folder + "/before.", experiment_->params.values());
+    const auto loss = static_cast<float>(step());
+    write_npy(folder + "/loss.npy", {}, DType::f32, &loss);
+    const AlignedBlock gradient(static_cast<std::size_t>(experiment_->params.block_size()) * sizeof(float));
+    for (std::int64_t i = 0; i < experiment_->params.block_size(); ++i) {
+      for (const float* part : train_step_.gradients())
+        gradient.floats()[i] += part[i] * static_cast<float>(train_step_.scale());
+    }
+    write_parameters(folder + "/gradient.", gradient.floats());
+    write_parameters(folder + "/after.", experiment_->params.values());
+  }
+
+ private:
+  void update() {
+    optimizer_.step(step_++, config_.steps, experiment_->params.values(), train_step_.gradients(), train_step_.scale(),
+                    [this](std::size_t n, const Optimizer::Range& f) {
+                      const auto parts = static_cast<std::size_t>(pool_.threads());
+                      pool_.run(pool_.threads(), [&](int i, int) {
+                        f(n * static_cast<std::size_t>(i) / parts, n * static_cast<std::size_t>(i + 1) / parts);
+                      });
+                    });
+  }
+
+  static OpCost& cost_of(std::vector<OpCost>& ops, const char* name) {
+    const auto found = std::find_if(ops.begin(), ops.end(), [name](const OpCost& cost) { return cost.name == name; });
+    return found != ops.end() ? *found : ops.emplace_back(OpCost{name, 0, 0, {}});
+  }
+
+  void write_parameters(const std::string& prefix, float* block) const {
+    for (const ParamSpec& spec : experiment_->params.specs()) {
+      write_npy(prefix + spec.name + ".npy", spec.shape, DType::f32, experiment_->params.in_block(spec.name, block));
+    }
+  }
+
+  const TrainConfig& config_;
+  ThreadPool pool_;
+  std::unique_ptr<Experiment> experiment_;
+  TrainStep train_step_;
+  Optimizer optimizer_;
+  std::int64_t step_ = 0;
+};
+
+void print_text(const Arguments& a, const TrainConfig& config, const Bench& bench, const std::vector<double>& ms,
+                const Split& split) {
+  fmt::print("{}: {} samples a step in {} shards, {:.0f} MFLOP a step, {} thread{}\n", a.config.path, config.batch_size,
+             config.shards, bench.flops() / 1e6, bench.threads(), bench.threads() == 1 ? "" : "s");
+  fmt::print("{} rounds of {} steps: median {:.3f} ms/step ({:.1f} GFLOP/s), best {:.3f} ms/step\n\n", a.rounds,
+             a.steps, median(ms), bench.flops() / median(ms) / 1e6, *std::min_element(ms.begin(), ms.end()));
+  fmt::print("one thread's time, part by part        ms/step   calls  GFLOP/s\n");
+  fmt::print("  {:<35} {:>8.3f}\n  {:<35} {:>8.3f}\n", "sampling", split.sampling, "forward and backward", split.plan);
+  for (const OpCost& op : split.ops) {
+    fmt::print("    {:<33} {:>8.3f} {:>7} {:>8.1f}\n", op.name, median(op.ms), op.calls,
+               op.flops / median(op.ms) / 1e6);
+  }
+  fmt::print("  {:<35} {:>8.3f}\n", "gradient reduction and update", split.update);
+}
+
+void print_json(const TrainConfig& config, const Bench& bench, const std::vector<double>& ms, const Split& split) {
+  std::vector<std::string> ops;
+  for (const OpCost& op : split.ops) {
+    ops.push_back(fmt::format(R"({{"op": "{}", "ms": {:.5f}, "calls": {}, "flops": {:.0f}}})", op.name, median(op.ms),
+                              op.calls, op.flops));
+  }
+  fmt::print(R"({{"threads": {}, "shards": {}, "samples": {}, "flops": {:.0f}, "ms_per_step": [{:.5f}], )",
+             bench.threads(), config.shards, config.batch_size, bench.flops(), fmt::join(ms, ", "));
+  fmt::print(R"("split_ms": {{"sampling": {:.5f}, "plan": {:.5f}, "update": {:.5f}}}, "ops": [{}]}})", split.sampling,
+             split.plan, split.update, fmt::join(ops, ", "));
+  fmt::print("\n");
+}
+
+int bench_verb(Arguments& a, const CLI::App& verb) {
+  const TrainConfig config = a.config.read(verb);
+  Bench bench(config, a.threads);
+  if (!a.first_step.empty()) bench.write_first_step(a.first_step);
+  const std::vector<double> ms = bench.time(a.rounds, a.steps);
+  const Split split = bench.split();
+  if (a.json) print_json(config, bench, ms, split);
+  if (!a.json) print_text(a, config, bench, ms, split);
+  return 0;
+}
+
+}  // namespace
+
+Action add_bench(CLI::App& app) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App* verb = app.add_subcommand("bench", "time a config's training step, examples included, and its parts");
+  a->config.add_to(*verb);
+  verb->add_option("--threads", a->threads, "threads, at most one a shard")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  verb->add_option("--steps", a->steps, "steps a round")->check(CLI::Range(1, 1000000))->capture_default_str();
+  verb->add_option("--rounds", a->rounds, "rounds; their median and their best are shown")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  verb->add_flag("--json", a->json, "print numbers as JSON");
+  verb->add_option(
+      "--first-step", a->first_step,
+      "also write step 0 into this folder as .npy files: batch, loss, gradients, parameters before and after");
+  return [a, verb] { return bench_verb(*a, *verb); };
+}
+
+}  // namespace saltus::cli

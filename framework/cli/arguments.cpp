@@ -1,19 +1,22 @@
 #include "cli/verbs.h"
 #include "config/reader.h"
+#include "core/check.h"
 #include "experiments/registry.h"
 
 namespace saltus::cli {
 
-void ConfigArguments::add_to(CLI::App& verb) {
-  verb.add_option("config", path, "YAML file: see `saltus describe` for its keys")->required();
+CLI::Option* ConfigArguments::add_to(CLI::App& verb) {
+  CLI::Option* config = verb.add_option("config", path, "YAML file: see `saltus describe` for its keys");
   verb.allow_extras();
   verb.footer(
       "Any key of the config can be set on the command line, as path.to.key=value, --path.to.key=value or --path.to.key value:\n"
       "  saltus " + verb.get_name() + " configs/icl_classification/abrupt.yaml seed=1 model.n_heads=2");
+  return config;
 }
 
 TrainConfig ConfigArguments::read(const CLI::App& verb) {
-  overrides = verb.remaining();
+  check_input(!path.empty(), "which config? For example: saltus {} configs/icl_classification/abrupt.yaml", verb.get_name());
+  for (const std::string& argument : verb.remaining()) overrides.push_back(argument);
   TrainConfig config(systems());
   read_config(path, parse_overrides(overrides), [&config](Fields& f) { config.fields(f); });
   return config;

@@ -3,10 +3,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 #include <memory>
 
-#include "cli/npy.h"
+#include "cli/first_step.h"
 #include "cli/verbs.h"
 #include "train/train_step.h"
 
@@ -69,10 +68,9 @@ class Bench {
     return sum * static_cast<double>(config_.shards);
   }
 
-  double step() {
-    const double loss = train_step_.run(step_);
+  void step() {
+    train_step_.run(step_);
     update();
-    return loss;
   }
 
   /// Milliseconds a step, one number a round.
@@ -80,10 +78,10 @@ class Bench {
     for (int i = 0; i < warm_up_steps; ++i) step();
     std::vector<double> ms;
     for (int round = 0; round < rounds; ++round) {
-      ms.push_back(milliseconds([&] {
-                     for (int i = 0; i < steps; ++i) step();
-                   }) /
-                   steps);
+      const double total = milliseconds([&] {
+        for (int i = 0; i < steps; ++i) step();
+      });
+      ms.push_back(total / steps);
     }
     return ms;
   }
@@ -115,55 +113,15 @@ class Bench {
     return {median(sampling), median(plan), median(updates), ops};
   }
 
-  /// Takes the first step and writes it into a folder for another implementation to check itself against:
-  /// batch.<field>.npy, loss.npy (the batch's mean), gradient.<parameter>.npy (of it), and before.<parameter>.npy and
-  /// after.<parameter>.npy.
-  void write_first_step(const std::string& folder) {
-    std::filesystem::create_directories(folder);
-    const std::vector<SampleField> fields = experiment_->task->fields();
-    std::vector<AlignedBlock> memory;
-    std::vector<void*> pointers;
-    for (const SampleField& field : fields) {
-      memory.emplace_back(static_cast<std::size_t>(config_.batch_size * field.shape.size()) * 4);
-      pointers.push_back(memory.back().data());
-    }
-    experiment_->task->sample_train(0, 0, Batch(static_cast<int>(config_.batch_size), pointers));
-    for (std::size_t i = 0; i < fields.size(); ++i) {
-      write_npy(folder + "/batch." + fields[i].name + ".npy", fields[i].shape.inserted(0, config_.batch_size),
-                fields[i].dtype, pointers[i]);
-    }
-    write_parameters(folder + "/before.", experiment_->params.values());
-    const auto loss = static_cast<float>(step());
-    write_npy(folder + "/loss.npy", {}, DType::f32, &loss);
-    const AlignedBlock gradient(static_cast<std::size_t>(experiment_->params.block_size()) * sizeof(float));
-    for (std::int64_t i = 0; i < experiment_->params.block_size(); ++i) {
-      for (const float* part : train_step_.gradients())
-        gradient.floats()[i] += part[i] * static_cast<float>(train_step_.scale());
-    }
-    write_parameters(folder + "/gradient.", gradient.floats());
-    write_parameters(folder + "/after.", experiment_->params.values());
-  }
-
  private:
   void update() {
-    optimizer_.step(step_++, config_.steps, experiment_->params.values(), train_step_.gradients(), train_step_.scale(),
-                    [this](std::size_t n, const Optimizer::Range& f) {
-                      const auto parts = static_cast<std::size_t>(pool_.threads());
-                      pool_.run(pool_.threads(), [&](int i, int) {
-                        f(n * static_cast<std::size_t>(i) / parts, n * static_cast<std::size_t>(i + 1) / parts);
-                      });
-                    });
+    train_step_.update(optimizer_, step_, config_.steps);
+    ++step_;
   }
 
   static OpCost& cost_of(std::vector<OpCost>& ops, const char* name) {
     const auto found = std::find_if(ops.begin(), ops.end(), [name](const OpCost& cost) { return cost.name == name; });
     return found != ops.end() ? *found : ops.emplace_back(OpCost{name, 0, 0, {}});
-  }
-
-  void write_parameters(const std::string& prefix, float* block) const {
-    for (const ParamSpec& spec : experiment_->params.specs()) {
-      write_npy(prefix + spec.name + ".npy", spec.shape, DType::f32, experiment_->params.in_block(spec.name, block));
-    }
   }
 
   const TrainConfig& config_;
@@ -204,8 +162,8 @@ void print_json(const TrainConfig& config, const Bench& bench, const std::vector
 
 int bench_verb(Arguments& a, const CLI::App& verb) {
   const TrainConfig config = a.config.read(verb);
+  if (!a.first_step.empty()) write_first_step(config, a.first_step);
   Bench bench(config, a.threads);
-  if (!a.first_step.empty()) bench.write_first_step(a.first_step);
   const std::vector<double> ms = bench.time(a.rounds, a.steps);
   const Split split = bench.split();
   if (a.json) print_json(config, bench, ms, split);

@@ -21,7 +21,7 @@ struct ConfigArguments {
   std::vector<std::string> overrides;
 
   /// Adds the positional argument and takes all unknown arguments as overrides.
-  void add_to(CLI::App& verb);
+  CLI::Option* add_to(CLI::App& verb);
   /// Reads and checks it all; throws Error (bad_input) naming the place.
   TrainConfig read(const CLI::App& verb);
 };

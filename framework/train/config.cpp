@@ -19,13 +19,18 @@ void EvalConfig::fields(Fields& f) {
 }
 
 void CheckpointConfig::fields(Fields& f) {
-  f.field("every", every, "steps between snapshots of all weights", at_least(1));
+  f.field("every", every, "steps between snapshots of all weights; the run can also be resumed from there", at_least(1));
   f.field("log_spaced", log_spaced, "also take snapshots at steps 0, 1, 2, 4, 8, ...");
   f.field("probes", probes, "samples of the progress set whose attention and logits each snapshot stores", at_least(1));
 }
 
 bool CheckpointConfig::due(std::int64_t step) const {
   return step % every == 0 || (log_spaced && std::has_single_bit(static_cast<std::uint64_t>(step)));
+}
+
+void JumpConfig::fields(Fields& f) {
+  f.field("min_size", min_size, "smallest change of the headline measure that counts as a jump, in its own units", at_least(0));
+  f.field("recent", recent, "evaluations whose weights are kept, to be stored with every evaluation around a jump once it is seen; 0: none", at_least(0));
 }
 
 void LogConfig::fields(Fields& f) {
@@ -65,6 +70,7 @@ void TrainConfig::fields(Fields& f) {
   f.section("optimizer", optimizer, "how parameters move");
   f.section("eval", eval, "evaluation on fixed test sets");
   f.section("checkpoints", checkpoints, "snapshots of weights and attention");
+  f.section("jumps", jumps, "extra snapshots around abrupt changes");
   f.section("log", log, "training measures");
   f.section("stop_when", stop_when, "ends the run early");
 }

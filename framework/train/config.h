@@ -37,6 +37,13 @@ struct LogConfig {
   void fields(Fields& f);
 };
 
+/// What is recorded around an abrupt change of the system's first headline measure (probes/jump.h says what counts as one).
+struct JumpConfig {
+  double min_size = 0.2;
+  std::int64_t recent = 64;
+  void fields(Fields& f);
+};
+
 /// Ends a run before `steps`: when a measure has been on the right side of a level for some evaluations in a row.
 struct StopWhen {
   std::string set;
@@ -60,11 +67,13 @@ struct TrainConfig {
   OptimizerConfig optimizer;
   EvalConfig eval;
   CheckpointConfig checkpoints;
+  JumpConfig jumps;
   LogConfig log;
   std::optional<StopWhen> stop_when;
 
   void fields(Fields& f);
   Seeds seeds() const;
+  SystemTable table() const { return table_; }
 
  private:
   SystemTable table_;

@@ -176,6 +176,18 @@ void attach_scale(const Handle& dataset, const Handle& scale, unsigned axis, con
   ensure(H5DSattach_scale(dataset.get(), scale.get(), axis), what);
 }
 
+std::string read_text_attribute(const std::string& path, const std::string& name) {
+  const QuietErrors quiet;
+  const Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), "open " + path);
+  const Handle attribute(H5Aopen(file.get(), name.c_str(), H5P_DEFAULT), "read the attribute " + name + " of " + path);
+  const Handle type = string_type();
+  char* text = nullptr;
+  ensure(H5Aread(attribute.get(), type.get(), &text), "read the attribute " + name + " of " + path);
+  const std::string value = text;
+  H5free_memory(text);
+  return value;
+}
+
 std::string version() {
   unsigned major = 0, minor = 0, release = 0;
   H5get_libversion(&major, &minor, &release);

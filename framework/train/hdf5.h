@@ -74,6 +74,9 @@ void write_rows(const Handle& dataset, hid_t type, std::span<const hsize_t> dims
 void make_scale(const Handle& dataset, const std::string& name);
 void attach_scale(const Handle& dataset, const Handle& scale, unsigned axis, const std::string& what);
 
+/// A root attribute that holds one string. Throws when the file cannot be opened or has no such attribute.
+std::string read_text_attribute(const std::string& path, const std::string& name);
+
 /// "1.10.8", of the library in use.
 std::string version();
 

@@ -45,12 +45,15 @@ struct Table {
   std::string group;
   std::string growing = "step";  // the growing dimension; its coordinate holds the rows' steps
   std::string growing_long_name = "optimizer steps taken before the measurement";
+  std::string growing_units = "optimizer steps";
   std::vector<Dim> dims = {};
   std::vector<Variable> variables = {};
   std::vector<Constant> constants = {};
   /// Rows per HDF5 chunk at most. Series are read along the steps, so many rows share a chunk; 1 suits snapshots, read
   /// one by one.
   std::int64_t chunk_rows = 1024;
+  /// Rows may be appended after later ones, as snapshots are that were kept until a jump was seen; run.h5 shows them in order of steps.
+  bool late_rows = false;
 };
 
 using Layout = std::vector<Table>;

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <system_error>
 
 #include "core/check.h"
@@ -62,6 +63,21 @@ void sync_path(const std::string& path) {
 void rename_durably(const std::string& from, const std::string& to, const std::string& folder) {
   if (std::rename(from.c_str(), to.c_str()) != 0) fail("rename the new file to", to);
   sync_path(folder);
+}
+
+void replace_file(const std::string& path, std::initializer_list<std::span<const std::byte>> parts) {
+  const std::string temporary = path + ".tmp", folder = std::filesystem::path(path).parent_path().string();
+  try {
+    {
+      const Fd file = open("write", temporary, O_WRONLY | O_CREAT | O_TRUNC);
+      for (const auto part : parts) write_all(file, part, temporary);
+    }
+    sync_path(temporary);
+    rename_durably(temporary, path, folder.empty() ? "." : folder);
+  } catch (const Error&) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
 }
 
 }  // namespace saltus::posix

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <utility>
@@ -45,5 +46,9 @@ void sync_path(const std::string& path);
 
 /// rename(2) within `folder`, then sync_path(folder).
 void rename_durably(const std::string& from, const std::string& to, const std::string& folder);
+
+/// Puts a new file at `path`: written beside it under another name, synced and renamed over it. After any crash, and when this throws,
+/// the old file or none is there, never a part.
+void replace_file(const std::string& path, std::initializer_list<std::span<const std::byte>> parts);
 
 }  // namespace saltus::posix

@@ -1,13 +1,12 @@
 #include "train/recorder.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 
 #include "config/writer.h"
-#include "train/posix.h"
 #include "train/provenance.h"
 #include "train/tables.h"
 
@@ -21,20 +20,14 @@ std::vector<Plan::Output> probe_outputs(const Graph& graph, const Experiment& e)
   return outputs;
 }
 
-std::string resolved(const TrainConfig& config) {
-  TrainConfig copy = config;
-  return write_config([&copy](Fields& f) { copy.fields(f); });
-}
-
 Attributes attributes(const RunOptions& options, const TrainConfig& config, const Experiment& e) {
   Attributes all = provenance();
-  const std::string yaml = resolved(config);
+  const std::string yaml = resolved_yaml(config);
   all.push_back({"system", config.system_name});
   all.push_back({"config_yaml", yaml});
   all.push_back({"config_hash", text_sha256(yaml)});
   all.push_back({"seed", config.seed});
   all.push_back({"parameter_count", e.params.count()});
-  all.push_back({"threads", static_cast<std::int64_t>(options.threads)});
   for (const auto& [name, value] : options.provenance) all.push_back({name, value});
   return all;
 }
@@ -55,16 +48,17 @@ Recorder::ProbePass Recorder::compile_probes(Experiment& e, std::int64_t probes)
   return ProbePass(graph, e, probes);
 }
 
-Recorder::Recorder(const RunOptions& options, const TrainConfig& config, Experiment& e)
-    : experiment_(e),
-      probes_(compile_probes(e, config.checkpoints.probes)),
-      file_(RunFile::create(options.folder,
-                            {train_table(), eval_table(e), progress_table(e), weights_table(e.params),
-                             attention_table(e, probes_.buffers.batch(), probes_.n_tokens, probes_.n_classes)},
-                            attributes(options, config, e), config.log.flush_seconds)) {
-  const std::string path = options.folder + "/config.yaml", yaml = resolved(config);
-  posix::write_all(posix::open("write", path, O_WRONLY | O_CREAT | O_TRUNC), std::as_bytes(std::span(yaml)), path);
+RunFile Recorder::open(const RunOptions& options, const TrainConfig& config, std::optional<std::int64_t> resume_at) const {
+  const Experiment& e = experiment_;
+  Layout layout = {train_table(), eval_table(e), progress_table(e), events_table(e), weights_table(e.params),
+                   attention_table(e, probes_.buffers.batch(), probes_.n_tokens, probes_.n_classes)};
+  const double flush_seconds = config.log.flush_seconds;
+  if (resume_at) return RunFile::resume(options.folder, std::move(layout), attributes(options, config, e), *resume_at, flush_seconds);
+  return RunFile::create(options.folder, std::move(layout), attributes(options, config, e), flush_seconds);
 }
+
+Recorder::Recorder(const RunOptions& options, const TrainConfig& config, Experiment& e, std::optional<std::int64_t> resume_at)
+    : experiment_(e), probes_(compile_probes(e, config.checkpoints.probes)), file_(open(options, config, resume_at)) {}
 
 void Recorder::train_row(std::int64_t step, double loss, double learning_rate, double grad_norm) {
   file_.append("train", step, {loss, learning_rate, grad_norm});
@@ -102,6 +96,23 @@ void Recorder::snapshot(std::int64_t step) {
   file_.append("attention", step, {pattern, logits});
 }
 
+void Recorder::event(std::int64_t seen_at, const Jump& jump, const RecentSnapshots& recent) {
+  file_.append("events", static_cast<std::int64_t>(file_.steps("events").size()),
+               {jump.step, jump.before, jump.after, jump.size(), jump.step_10, jump.step_90, jump.width(), jump.plateau_length,
+                static_cast<double>(seen_at)});
+  // The weights of earlier evaluations take the parameters' place for as long as it takes to measure and store them.
+  const std::span<float> parameters(experiment_.params.values(), static_cast<std::size_t>(experiment_.params.block_size()));
+  const std::vector<float> now(parameters.begin(), parameters.end());
+  for (const std::int64_t step : recent.steps()) {
+    const bool around = static_cast<double>(step) >= jump.step_10 - jump.width() && static_cast<double>(step) <= jump.step_90 + jump.width();
+    const std::vector<std::int64_t>& stored = file_.steps("weights");
+    if (!around || std::binary_search(stored.begin(), stored.end(), step)) continue;
+    recent.load(step, parameters);
+    snapshot(step);
+  }
+  std::copy(now.begin(), now.end(), parameters.begin());
+}
+
 void Recorder::flush_if_due() {
   file_.maybe_flush(std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count());
 }
@@ -112,8 +123,13 @@ void Recorder::finish(RunStatus status, double seconds, std::int64_t steps) {
   file_.finish(status);
 }
 
+std::string resolved_yaml(const TrainConfig& config) {
+  TrainConfig copy = config;
+  return write_config([&copy](Fields& f) { copy.fields(f); });
+}
+
 std::string default_folder(const std::string& config_path, const TrainConfig& config) {
-  return fmt::format("runs/{}-{}", std::filesystem::path(config_path).stem().string(), text_sha256(resolved(config)).substr(0, 8));
+  return fmt::format("runs/{}-{}", std::filesystem::path(config_path).stem().string(), text_sha256(resolved_yaml(config)).substr(0, 8));
 }
 
 }  // namespace saltus

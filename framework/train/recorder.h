@@ -1,10 +1,12 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "train/batch_buffers.h"
 #include "train/config.h"
 #include "train/evaluator.h"
+#include "train/jump_watch.h"
 #include "train/run_file.h"
 #include "train/trainer.h"
 
@@ -13,14 +15,19 @@ namespace saltus {
 /// Puts what a trainer has into a run folder: config.yaml and run.h5 with the tables of docs/run_file.md.
 class Recorder {
  public:
-  /// Makes the folder; throws Error when it holds a run already (bad_input) or cannot be written.
-  Recorder(const RunOptions& options, const TrainConfig& config, Experiment& experiment);
+  /// Makes the folder; throws Error when it holds a run already (bad_input) or cannot be written. With `resume_at`, goes on with the
+  /// run that it holds, from what was recorded before that step.
+  Recorder(const RunOptions& options, const TrainConfig& config, Experiment& experiment, std::optional<std::int64_t> resume_at);
 
   void train_row(std::int64_t step, double loss, double learning_rate, double grad_norm);
   void evaluation(std::int64_t step, const Evaluator::Result& result);
   /// All weights, and attention and logits on the probe batch.
   void snapshot(std::int64_t step);
+  /// A jump, and a snapshot of every recent evaluation around it that has none yet.
+  void event(std::int64_t seen_at, const Jump& jump, const RecentSnapshots& recent);
 
+  /// Makes everything so far survive a power cut.
+  void sync() { file_.sync(); }
   /// To be called often: puts on disk what log.flush_seconds and run.h5's own pace ask for.
   void flush_if_due();
   /// Writes the last run.h5.
@@ -35,11 +42,15 @@ class Recorder {
     ProbePass(const Graph& graph, Experiment& experiment, std::int64_t probes);
   };
   static ProbePass compile_probes(Experiment& experiment, std::int64_t probes);
+  RunFile open(const RunOptions& options, const TrainConfig& config, std::optional<std::int64_t> resume_at) const;
 
   Experiment& experiment_;
   ProbePass probes_;
   RunFile file_;
 };
+
+/// The config as a complete YAML file: what config.yaml and run.h5 hold, and what names a run.
+std::string resolved_yaml(const TrainConfig& config);
 
 /// The folder a run goes to when none is named: runs/<config's name>-<first 8 digits of the resolved config's SHA-256>, so that one
 /// config has one folder and two configs never share one.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <limits>
 
 #include "core/check.h"
 #include "train/posix.h"
@@ -28,14 +27,10 @@ const char* name_of(RunStatus status) {
 
 std::string journal_path(const std::string& folder) { return folder + "/journal.bin"; }
 
-/// Makes the folder of a new run, and sees that none is in it.
-void prepare_folder(const std::string& folder) {
+void make_folder(const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   check(!error, "cannot create the folder {}: {}", folder, error.message());
-  for (const std::string& path : {folder + "/run.h5", journal_path(folder)}) {
-    check_input(!std::filesystem::exists(path, error), "{} exists: a run is never overwritten", path);
-  }
 }
 
 }  // namespace
@@ -46,17 +41,24 @@ RunFile::RunFile(const std::string& folder, Layout layout, const Attributes& att
       layout_(std::move(layout)),
       flush_seconds_(flush_seconds),
       journal_(std::move(journal)),
-      rows_(layout_.size(), 0),
-      last_step_(layout_.size(), std::numeric_limits<std::int64_t>::min()) {
+      steps_(layout_.size()) {
   set_attribute("Conventions", "saltus-" + std::to_string(kRunFileVersion));
   set_attribute("schema_version", kRunFileVersion);
   set_attribute("status", "running");
   for (const Attribute& attribute : attributes) set_attribute(attribute.name, attribute.value);
 }
 
+void RunFile::check_absent(const std::string& folder) {
+  for (const std::string& path : {folder + "/run.h5", journal_path(folder)}) {
+    std::error_code ignored;  // what cannot be looked at cannot be written either, which will be reported
+    check_input(!std::filesystem::exists(path, ignored), "{} exists: a run is never overwritten", path);
+  }
+}
+
 RunFile RunFile::create(const std::string& folder, Layout layout, const Attributes& attributes, double flush_seconds) {
   layout = validated(std::move(layout));
-  prepare_folder(folder);
+  make_folder(folder);
+  check_absent(folder);
   Journal journal = Journal::create(journal_path(folder), describe(layout));
   RunFile run(folder, std::move(layout), attributes, std::move(journal), flush_seconds);
   try {
@@ -74,22 +76,22 @@ RunFile RunFile::resume(const std::string& folder, Layout layout, const Attribut
   Journal journal = Journal::reopen(journal_path(folder), describe(layout));
   journal.cut(step);
   RunFile run(folder, std::move(layout), attributes, std::move(journal), flush_seconds);
-  run.journal_.for_each([&](const JournalRecord& record) {
-    ++run.rows_.at(record.table);
-    run.last_step_[record.table] = record.step;
-  });
+  run.journal_.for_each([&](const JournalRecord& record) { run.steps_.at(record.table).push_back(record.step); });
+  for (std::vector<std::int64_t>& steps : run.steps_) std::sort(steps.begin(), steps.end());
   return run;
 }
 
 void RunFile::append(std::string_view group, std::int64_t step, std::span<const Values> row) {
   const std::uint32_t t = table_index(group);
   check_row(layout_[t], row);
-  check(step > last_step_[t], "run file: {} got a row for step {} after step {}", group, step, last_step_[t]);
+  std::vector<std::int64_t>& steps = steps_[t];
+  const auto place = std::lower_bound(steps.begin(), steps.end(), step);
+  check(place == steps.end() || *place != step, "run file: {} has a row for step {} already", group, step);
+  check(place == steps.end() || layout_[t].late_rows, "run file: {} got a row for step {} after step {}", group, step, steps.empty() ? 0 : steps.back());
   std::vector<std::span<const std::byte>> parts;
   for (const Values& values : row) parts.push_back(values.bytes());
   journal_.append(t, step, parts);
-  last_step_[t] = step;
-  ++rows_[t];
+  steps.insert(place, step);
 }
 
 void RunFile::check_row(const Table& table, std::span<const Values> row) const {
@@ -141,8 +143,6 @@ void RunFile::finish(RunStatus status) {
   }
 }
 
-std::int64_t RunFile::rows(std::string_view group) const { return rows_[table_index(group)]; }
-
 std::uint32_t RunFile::table_index(std::string_view group) const {
   const auto found =
       std::find_if(layout_.begin(), layout_.end(), [&](const Table& table) { return table.group == group; });
@@ -150,7 +150,7 @@ std::uint32_t RunFile::table_index(std::string_view group) const {
   return static_cast<std::uint32_t>(found - layout_.begin());
 }
 
-void RunFile::rewrite() { replace_run_h5(folder_, layout_, {attributes_, journal_, rows_}); }
+void RunFile::rewrite() { replace_run_h5(folder_, layout_, {attributes_, journal_, steps_}); }
 
 double rewrite_pause(double flush_seconds, double duration) { return std::max(flush_seconds, 50 * duration); }
 

@@ -56,6 +56,9 @@ class Values {
 /// run.h5 stays.
 class RunFile {
  public:
+  /// Throws, as bad input, when a run is in `folder` already.
+  static void check_absent(const std::string& folder);
+
   /// Starts a run in `folder`, made if missing. Throws, as bad input, when a run is there already. `flush_seconds`: how
   /// many seconds of rows a power cut may cost; a killed process loses none.
   static RunFile create(const std::string& folder, Layout layout, const Attributes& attributes,
@@ -89,8 +92,11 @@ class RunFile {
   void finish(RunStatus status);
 
   const std::string& folder() const { return folder_; }
-  /// Number of rows of a table so far.
-  std::int64_t rows(std::string_view group) const;
+  /// Makes all rows so far survive a power cut.
+  void sync() { journal_.sync(); }
+
+  /// The steps of a table's rows so far, sorted.
+  const std::vector<std::int64_t>& steps(std::string_view group) const { return steps_[table_index(group)]; }
 
  private:
   RunFile(const std::string& folder, Layout layout, const Attributes& attributes, Journal journal,
@@ -104,8 +110,7 @@ class RunFile {
   Attributes attributes_;
   double flush_seconds_;
   Journal journal_;
-  std::vector<std::int64_t> rows_;       // of each table
-  std::vector<std::int64_t> last_step_;  // of each table
+  std::vector<std::vector<std::int64_t>> steps_;  // of each table's rows, sorted
   double next_sync_ = 0, next_rewrite_ = 0;
 };
 

@@ -50,6 +50,9 @@ class Column {
     if (pending_.size() == row_bytes_ * static_cast<std::size_t>(chunk_rows_)) flush();
   }
 
+  /// Writes row `index` at once, for rows that do not come in order.
+  void put(const std::byte* row, hsize_t index) { hdf5::write_rows(*dataset_, type_, dims_, index, 1, row, what_); }
+
   void flush() {
     if (pending_.empty()) return;
     const hsize_t count = pending_.size() / row_bytes_;
@@ -72,8 +75,10 @@ class Column {
 /// One group being written.
 class Group {
  public:
-  Group(const hdf5::Handle& file, const Table& table, std::int64_t rows)
-      : table_(table), group_(hdf5::create_group(file, table.group)) {
+  /// `steps`: of all rows to come, sorted.
+  Group(const hdf5::Handle& file, const Table& table, std::span<const std::int64_t> steps)
+      : table_(table), all_steps_(steps), group_(hdf5::create_group(file, table.group)) {
+    const auto rows = static_cast<std::int64_t>(steps.size());
     add_group_attributes();
     add_growing_dimension(rows);
     for (const Dim& dim : table.dims) add_dimension(dim);
@@ -82,10 +87,13 @@ class Group {
   }
 
   void push(const JournalRecord& record) {
-    steps_->push(reinterpret_cast<const std::byte*>(&record.step));
+    const auto* step = reinterpret_cast<const std::byte*>(&record.step);
+    const auto index = static_cast<hsize_t>(std::lower_bound(all_steps_.begin(), all_steps_.end(), record.step) - all_steps_.begin());
+    const auto write = [&](Column& column, const std::byte* row) { table_.late_rows ? column.put(row, index) : column.push(row); };
+    write(*steps_, step);
     std::size_t offset = 0;
     for (Column& column : columns_) {
-      column.push(record.payload.data() + offset);
+      write(column, record.payload.data() + offset);
       offset += column.row_bytes();
     }
   }
@@ -111,7 +119,7 @@ class Group {
     steps_ = std::make_unique<Column>(group_, table_.growing, H5T_STD_I64LE, sizeof(std::int64_t),
                                       std::vector<hsize_t>{}, rows, kChunkRows);
     hdf5::make_scale(steps_->dataset(), table_.growing);
-    describe(steps_->dataset(), table_.growing_long_name, "optimizer steps");
+    describe(steps_->dataset(), table_.growing_long_name, table_.growing_units);
   }
 
   void add_dimension(const Dim& dim) {
@@ -169,6 +177,7 @@ class Group {
   }
 
   const Table& table_;
+  std::span<const std::int64_t> all_steps_;
   hdf5::Handle group_;
   std::unique_ptr<Column> steps_;
   std::map<std::string, hdf5::Handle> scales_;
@@ -178,7 +187,7 @@ class Group {
 void write_contents(const hdf5::NewFile& file, const Layout& layout, const RunContent& content) {
   for (const Attribute& attribute : content.attributes) hdf5::write_attribute(file.handle(), attribute);
   std::deque<Group> groups;
-  for (std::size_t t = 0; t < layout.size(); ++t) groups.emplace_back(file.handle(), layout[t], content.rows[t]);
+  for (std::size_t t = 0; t < layout.size(); ++t) groups.emplace_back(file.handle(), layout[t], content.steps[t]);
   content.journal.for_each([&](const JournalRecord& record) {
     groups.at(record.table).push(record);
     file.check();

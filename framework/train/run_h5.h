@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "train/attributes.h"
 #include "train/journal.h"
@@ -13,7 +14,7 @@ namespace saltus {
 struct RunContent {
   const Attributes& attributes;
   const Journal& journal;
-  std::span<const std::int64_t> rows;  // how many rows of each table the journal holds
+  std::span<const std::vector<std::int64_t>> steps;  // of each table's rows in the journal, sorted
 };
 
 /// Puts a new, complete run.h5 into `folder`: written beside the old one, synced, renamed over it. A reader finds the

@@ -14,6 +14,9 @@ class StopCondition {
   StopCondition(const std::optional<StopWhen>& when, const Experiment& experiment);
   void observe(const Evaluator::Result& result);
   bool met() const { return when_ && in_a_row_ >= when_->evaluations; }
+  /// Evaluations in a row for which the condition has held: all the state there is.
+  std::int64_t in_a_row() const { return in_a_row_; }
+  void set_in_a_row(std::int64_t n) { in_a_row_ = n; }
   /// "ic accuracy above 0.98 for 3 evaluations"
   std::string str() const;
 

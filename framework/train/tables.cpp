@@ -60,6 +60,21 @@ Table progress_table(const Experiment& e) {
   return table;
 }
 
+Table events_table(const Experiment& e) {
+  const std::string measure = e.headlines.empty() ? "" : e.headlines[0].set + " " + e.headlines[0].measure;
+  const auto column = [&](const char* name, const std::string& meaning) { return Variable{name, {}, ValueType::f64, meaning}; };
+  return {.group = "events",
+          .growing = "event",
+          .growing_long_name = "number of the jump",
+          .growing_units = "",
+          .variables = {column("step", "step at which " + measure + " was half-way through its jump"),
+                        column("before", measure + " before the jump"), column("after", measure + " after the jump"),
+                        column("size", "after - before"), column("step_10", "step by which 10% of the way was done"),
+                        column("step_90", "step by which 90% of the way was done"), column("width", "step_90 - step_10"),
+                        column("plateau_length", "steps up to step_10 within 10% of the jump's size from before"),
+                        column("seen_at", "step of the evaluation that made it certain")}};
+}
+
 std::vector<StoredWeight> stored_weights(const ParamStore& params) {
   std::vector<StoredWeight> stored;
   for (const ParamSpec& spec : params.specs()) {
@@ -76,7 +91,7 @@ std::vector<StoredWeight> stored_weights(const ParamStore& params) {
 
 Table weights_table(const ParamStore& params) {
   Table table{.group = "weights", .growing = "ckpt_step", .growing_long_name = "optimizer steps taken before the snapshot", .dims = {},
-              .variables = {}, .chunk_rows = 1};
+              .variables = {}, .chunk_rows = 1, .late_rows = true};
   for (const StoredWeight& weight : stored_weights(params)) {
     const ParamSpec& spec = params.spec(weight.params[0]);
     Variable variable{weight.name, spec.dims, ValueType::f32, {}};
@@ -104,7 +119,7 @@ std::vector<std::vector<float>> weights_row(const ParamStore& params) {
 
 Table attention_table(const Experiment& e, const Batch& probes, std::int64_t n_tokens, std::int64_t n_classes) {
   Table table{.group = "attention", .growing = "ckpt_step", .growing_long_name = "optimizer steps taken before the snapshot",
-              .dims = {{.name = "probe", .size = probes.size()}}, .variables = {}, .chunk_rows = 1};
+              .dims = {{.name = "probe", .size = probes.size()}}, .variables = {}, .chunk_rows = 1, .late_rows = true};
   for (Dim& dim : layer_and_head(e)) table.dims.push_back(std::move(dim));
   table.dims.push_back({.name = "query", .size = n_tokens});
   table.dims.push_back({.name = "key", .size = n_tokens});

@@ -15,6 +15,9 @@ Table train_table();
 Table eval_table(const Experiment& experiment);
 Table progress_table(const Experiment& experiment);
 
+/// One row a jump of the system's first headline measure.
+Table events_table(const Experiment& experiment);
+
 /// One parameter, or one parameter of every layer, as /weights shows it: blocks.{l}.attn.W_Q of equal shapes become W_Q [layer, ...],
 /// everything else keeps its dotted name.
 struct StoredWeight {

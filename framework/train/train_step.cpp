@@ -55,4 +55,12 @@ double TrainStep::run(std::int64_t step) {
   return loss * scale();
 }
 
+Optimizer::StepResult TrainStep::update(Optimizer& optimizer, std::int64_t step, std::int64_t total) {
+  const auto for_ranges = [this](std::size_t n, const Optimizer::Range& f) {
+    const auto parts = static_cast<std::size_t>(pool_.threads());
+    pool_.run(pool_.threads(), [&](int i, int) { f(n * static_cast<std::size_t>(i) / parts, n * static_cast<std::size_t>(i + 1) / parts); });
+  };
+  return optimizer.step(step, total, experiment_.params.values(), gradient_parts_, scale(), for_ranges);
+}
+
 }  // namespace saltus

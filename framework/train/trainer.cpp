@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <chrono>
+#include <filesystem>
 
 #include "core/check.h"
 #include "train/evaluator.h"
+#include "train/jump_watch.h"
 #include "train/progress_line.h"
 #include "train/recorder.h"
+#include "train/resume.h"
 #include "train/signals.h"
 #include "train/stop_condition.h"
 #include "train/train_step.h"
@@ -26,15 +30,40 @@ std::vector<std::string> headline_labels(const Experiment& experiment) {
   return labels;
 }
 
-/// The loop of one run: sample, forward, backward, update; at their cadence evaluate and snapshot.
+/// The saved state for a run that is to be resumed; for a new run, its config is written instead.
+ResumePoint begin(const TrainConfig& config, const RunOptions& options) {
+  if (!options.resume) RunFile::check_absent(options.folder);
+  ResumePoint point = options.resume ? resume_point(options, config) : ResumePoint{};
+  write_config_file(options.folder, config);
+  return point;
+}
+
+std::optional<std::int64_t> step_of(const ResumePoint& point) {
+  if (!point.state) return std::nullopt;
+  std::int64_t step = 0;
+  point.state->get("step", std::span(&step, 1));
+  return step;
+}
+
+RunOptions with_history(RunOptions options, const std::string& history) {
+  if (!history.empty()) options.provenance["resumed"] = history;
+  return options;
+}
+
+/// The loop of one run: sample, forward, backward, update; at their cadence evaluate, snapshot and save.
 class Trainer {
  public:
   Trainer(const TrainConfig& config, const RunOptions& options)
-      : config_(config), pool_(thread_count(options.threads, config.shards)), experiment_(build_experiment(config)),
+      : config_(config), folder_(options.folder), pool_(thread_count(options.threads, config.shards)), experiment_(build_experiment(config)),
         stop_(config.stop_when, *experiment_), train_step_(*experiment_, config, pool_),
         optimizer_(config.optimizer, static_cast<std::size_t>(experiment_->params.block_size())),
-        evaluator_(*experiment_, config.eval.size, pool_), recorder_(options, config, *experiment_),
-        line_(options.quiet ? nullptr : stderr, 0, config.steps, headline_labels(*experiment_)) {}
+        evaluator_(*experiment_, config.eval.size, pool_), resume_(begin(config, options)),
+        recorder_(with_history(options, resume_.history), config, *experiment_, step_of(resume_)), jumps_(config.jumps),
+        recent_(options.folder, config.jumps.recent), first_step_(step_of(resume_).value_or(0)),
+        line_(options.quiet ? nullptr : stderr, first_step_, config.steps, headline_labels(*experiment_)) {
+    if (resume_.state) restore(*resume_.state);
+    resume_.state.reset();  // it may be large
+  }
 
   RunReport run() {
     const StopSignals signals;
@@ -47,7 +76,6 @@ class Trainer {
       throw;
     }
     line_.finish(step_, loss_);
-    report_.interrupted = step_ != config_.steps && !stop_.met();
     report_.stop_reason = stop_.met() ? stop_.str() : report_.interrupted ? "stopped by a signal" : "all steps done";
     finish(report_.interrupted ? RunStatus::interrupted : RunStatus::done);
     return report_;
@@ -55,75 +83,111 @@ class Trainer {
 
  private:
   void loop() {
-    for (;; ++step_) {
-      if (step_ % config_.eval.every == 0 || step_ == config_.steps) evaluate(step_);
-      const bool last = step_ == config_.steps || stop_.met() || StopSignals::received() != 0;
-      if (last || config_.checkpoints.due(step_)) recorder_.snapshot(step_);
-      if (last) return;
-      take_step(step_);
+    for (step_ = first_step_;; ++step_) {
+      const bool asked_to_stop = StopSignals::received() != 0;
+      // Before anything of this step is recorded: a resumed run records it again.
+      if (asked_to_stop || (step_ > first_step_ && step_ % config_.checkpoints.every == 0)) save();
+      if (step_ % config_.eval.every == 0 || step_ == config_.steps) evaluate();
+      const bool done = step_ == config_.steps || stop_.met();
+      report_.interrupted = asked_to_stop && !done;
+      if (done || asked_to_stop || config_.checkpoints.due(step_)) recorder_.snapshot(step_);
+      if (done || asked_to_stop) return;
+      take_step();
       recorder_.flush_if_due();
       line_.update(step_ + 1, loss_);
     }
   }
 
-  void finish(RunStatus status) {
-    report_.steps = step_;
-    report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    recorder_.finish(status, report_.seconds, step_);
-  }
-
-  void take_step(std::int64_t step) {
-    loss_ = train_step_.run(step);
+  void take_step() {
+    loss_ = train_step_.run(step_);
     loss_sum_ += loss_;
     ++loss_count_;
-    const Optimizer::StepResult update = optimizer_.step(
-        step, config_.steps, experiment_->params.values(), train_step_.gradients(), train_step_.scale(),
-        [this](std::size_t n, const Optimizer::Range& f) {
-          const auto parts = static_cast<std::size_t>(pool_.threads());
-          pool_.run(pool_.threads(), [&](int i, int) { f(n * static_cast<std::size_t>(i) / parts, n * static_cast<std::size_t>(i + 1) / parts); });
-        });
-    if (step % config_.log.every != 0) return;
-    recorder_.train_row(step, loss_sum_ / static_cast<double>(loss_count_), update.learning_rate, update.grad_norm);
+    const Optimizer::StepResult update = train_step_.update(optimizer_, step_, config_.steps);
+    if (step_ % config_.log.every != 0) return;
+    recorder_.train_row(step_, loss_sum_ / loss_count_, update.learning_rate, update.grad_norm);
     loss_sum_ = 0;
     loss_count_ = 0;
   }
 
-  void evaluate(std::int64_t step) {
+  void evaluate() {
     const Evaluator::Result result = evaluator_.run();
-    recorder_.evaluation(step, result);
+    recorder_.evaluation(step_, result);
     stop_.observe(result);
     std::vector<double> values;
     for (const Experiment::Headline& h : experiment_->headlines) {
       values.push_back(result.eval[static_cast<std::size_t>(eval_set_index(*experiment_->task, h.set))][measure_index(*experiment_->eval, h.measure)]);
     }
     line_.set_headlines(values);
-    if (!values.empty()) watch_jump(step, values[0]);
+    recent_.keep(step_, parameters());
+    if (values.empty()) return;
+    report_.jump_measure = fmt::format("{} {}", experiment_->headlines[0].set, experiment_->headlines[0].measure);
+    if (const std::optional<Jump> jump = jumps_.observe(step_, values[0])) {
+      recorder_.event(step_, *jump, recent_);
+      report_.jumps.push_back(*jump);
+    }
   }
 
-  void watch_jump(std::int64_t step, double value) {
-    if (report_.jump_step < 0 && value > 0.5 && step > 0) {
-      const double share = (0.5 - headline_) / (value - headline_);
-      report_.jump_measure = fmt::format("{} {}", experiment_->headlines[0].set, experiment_->headlines[0].measure);
-      report_.jump_step = static_cast<double>(step) - (1 - share) * static_cast<double>(step - headline_step_);
-    }
-    headline_ = value;
-    headline_step_ = step;
+  std::span<float> parameters() { return {experiment_->params.values(), static_cast<std::size_t>(experiment_->params.block_size())}; }
+
+  void save() {
+    recorder_.sync();  // rows first: a state must not know more than the journal
+    StateArchive state;
+    stamp(state, config_, resume_.history.empty() ? "" : resume_.history + "\n");
+    state.set("step", std::span<const std::int64_t>(&step_, 1));
+    state.set("parameters", std::span<const float>(parameters()));
+    for (std::size_t i = 0; i < optimizer_.state().size(); ++i) state.set(fmt::format("optimizer.{}", i), std::span<const float>(optimizer_block(i)));
+    state.set("running", std::span<const double>(std::array{loss_, loss_sum_, loss_count_, static_cast<double>(stop_.in_a_row())}));
+    jumps_.save(state);
+    recent_.save(state);
+    state.write(state_path(folder_));
+    recent_.prune();
+  }
+
+  void restore(const StateArchive& state) {
+    state.get("parameters", parameters());
+    for (std::size_t i = 0; i < optimizer_.state().size(); ++i) state.get(fmt::format("optimizer.{}", i), optimizer_block(i));
+    std::array<double, 4> running{};
+    state.get("running", std::span<double>(running));
+    loss_ = running[0], loss_sum_ = running[1], loss_count_ = running[2];
+    stop_.set_in_a_row(static_cast<std::int64_t>(running[3]));
+    jumps_.restore(state);
+    recent_.restore(state);
+  }
+
+  std::span<float> optimizer_block(std::size_t i) {
+    const AlignedBlock& block = optimizer_.state()[i];
+    return {block.floats(), block.bytes() / sizeof(float)};
+  }
+
+  void finish(RunStatus status) {
+    report_.first_step = first_step_;
+    report_.steps = step_;
+    report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    recorder_.finish(status, report_.seconds, step_);
+    if (status == RunStatus::interrupted) return;
+    std::error_code ignored;  // what is left behind costs room, nothing else
+    std::filesystem::remove(state_path(folder_), ignored);
+    recent_.remove();
   }
 
   const TrainConfig& config_;
+  const std::string folder_;
   ThreadPool pool_;
   std::unique_ptr<Experiment> experiment_;
   StopCondition stop_;
   TrainStep train_step_;
   Optimizer optimizer_;
   Evaluator evaluator_;
+  ResumePoint resume_;
   Recorder recorder_;
+  JumpWatch jumps_;
+  RecentSnapshots recent_;
+  const std::int64_t first_step_;
   ProgressLine line_;
   RunReport report_;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::int64_t step_ = 0;
-  double loss_ = 0, loss_sum_ = 0, headline_ = 0;
-  std::int64_t loss_count_ = 0, headline_step_ = 0;
+  double loss_ = 0, loss_sum_ = 0, loss_count_ = 0;
 };
 
 }  // namespace

@@ -39,6 +39,9 @@ inline std::string read_file(const std::string& path) {
   return bytes.str();
 }
 
+/// A yes or no, so that a failed comparison does not print two files.
+inline bool same_bytes(const std::string& a, const std::string& b) { return read_file(a) == read_file(b); }
+
 inline void write_file(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }

@@ -40,7 +40,6 @@ struct Recorder {
 
   /// x [batch, position, d_model] + MLP(x), one hidden ReLU layer of block_mlp units.
   Var block_mlp(Var x, const std::string& name) const {
-    if (model.block_mlp == 0) return x;
     const Scope scope(graph, name + ".mlp");
     const Var in = params.declare(graph, name + ".mlp.W_in", {d_model, model.block_mlp}, {"d_model", "d_mlp"},
                                   Init::normal(std::sqrt(2 / static_cast<double>(d_model))));
@@ -98,24 +97,25 @@ void ModelConfig::fields(Fields& f) {
 Var record(Graph& graph, ParamStore& params, const IclClassificationConfig& task, const ModelConfig& model, std::int64_t batch,
            Purpose purpose) {
   const Recorder r{graph, params, task, model};
-  Var x = r.with_trainable_labels(graph.input("tokens", {batch, task.n_tokens(), r.d_model}), batch);  // [batch, position, d_model]
+  Residual x = r.with_trainable_labels(graph.input("tokens", {batch, task.n_tokens(), r.d_model}), batch);  // [batch, position, d_model]
   for (std::int64_t l = 0; l < model.n_layers; ++l) {
     const std::string block = fmt::format("blocks.{}", l);
     AttentionOptions options;
     if (model.scale_attention) options.scale = 1 / std::sqrt(static_cast<double>(model.head_size(r.d_model)));
     options.last_query_only = purpose == Purpose::train && l + 1 == model.n_layers;
+    const AttentionWeights weights = r.attention_weights(block + ".attn");
     {
       const Scope scope(graph, block + ".attn");
-      const AttentionOutput attention = causal_attention(r.normalised(x, block + ".ln"), r.attention_weights(block + ".attn"), options);
+      const Residual read = model.layer_norm ? Residual(r.normalised(x.value(), block + ".ln")) : x;
+      const AttentionOutput attention = causal_attention(read, weights, options);
       graph.tap("pattern", attention.pattern);
-      const std::int64_t tokens = x.shape()[1];
-      x = (options.last_query_only ? slice(x, 1, tokens - 1, tokens) : x) + attention.out;
+      const bool as_terms = attention.context && !weights.W_O && !options.last_query_only;
+      x = as_terms ? x.plus(attention.context, weights.W_V) : Residual(x.last(options.last_query_only ? 1 : task.n_tokens()) + attention.out);
     }
-    x = r.block_mlp(x, block);
-    graph.tap(block + ".resid_post", x);
+    if (model.block_mlp > 0) x = r.block_mlp(x.value(), block);
+    graph.tap(block + ".resid_post", x.value());
   }
-  const std::int64_t last = x.shape()[1];
-  const Var target = reshape(slice(r.normalised(x, "ln_final"), 1, last - 1, last), {batch, r.d_model});
+  const Var target = reshape(r.normalised(x.last(1), "ln_final"), {batch, r.d_model});
   const Var logits = r.classify(target);  // [batch, label]
   graph.tap("logits", logits);
   return mean_all(softmax_cross_entropy(logits, graph.input("label", {batch}, DType::i32)));

@@ -5,46 +5,56 @@ namespace {
 
 /// Sizes of one call.
 struct Sizes {
-  std::int64_t batch, keys, queries, d_model, heads, d_head, d_value;
+  std::int64_t batch, tokens, d_model, heads, d_head, d_value;
 
-  Sizes(Var x, const AttentionWeights& w, bool last_query_only)
-      : batch(x.shape()[0]), keys(x.shape()[1]), queries(last_query_only ? 1 : keys), d_model(x.shape()[2]), heads(w.W_Q.shape()[0]),
-        d_head(w.W_Q.shape()[2]), d_value(w.W_V.shape()[2]) {}
+  Sizes(const Shape& x, const AttentionWeights& w)
+      : batch(x[0]), tokens(x[1]), d_model(x[2]), heads(w.W_Q.shape()[0]), d_head(w.W_Q.shape()[2]), d_value(w.W_V.shape()[2]) {}
 };
 
-Var attention_scores(Var x, const AttentionWeights& w, const Sizes& s) {
-  const Var tokens = reshape(x, {1, s.batch * s.keys, s.d_model});                   // [1, batch*key, d_model]
-  const Var query_tokens = reshape(slice(x, 1, s.keys - s.queries, s.keys), {1, s.batch * s.queries, s.d_model});
-  const bool merged = s.queries == 1 || 2 * s.d_head > s.d_model;
-  if (!merged) {
-    const Var q = reshape(matmul(query_tokens, w.W_Q), {s.heads, s.batch, s.queries, s.d_head});
-    const Var k = reshape(matmul(tokens, w.W_K), {s.heads, s.batch, s.keys, s.d_head});
+/// z [head, batch*query, d_value] through W_O, where there is one, and summed over heads: [batch, query, d_model].
+Var project_out(Var z, const AttentionWeights& w, const Sizes& s) {
+  if (w.W_O) z = matmul(z, w.W_O);
+  return reshape(sum(z, 0), {s.batch, z.shape()[1] / s.batch, s.d_model});
+}
+
+Var scaled(Var scores, const AttentionOptions& options) { return options.scale == 1 ? scores : scores * options.scale; }
+
+AttentionOutput attend_from_last(const Residual& x, const AttentionWeights& w, const AttentionOptions& options) {
+  const Sizes s(x.shape(), w);
+  const Var query = reshape(x.last(1), {1, s.batch, s.d_model});
+  const Var u = matmul(matmul(query, w.W_Q), w.W_K, false, true);  // [head, batch, d_model]
+  const Var pattern = softmax(scaled(x.dots(u), options));         // [head, batch, 1, key]
+  const Var context = x.weighted(pattern);                         // [head, batch, d_model]
+  return {project_out(matmul(context, w.W_V), w, s), pattern, reshape(context, context.shape().inserted(2, 1))};
+}
+
+Var all_scores(Var x, Var rows, const AttentionWeights& w, const Sizes& s) {
+  if (2 * s.d_head <= s.d_model) {
+    const Var q = reshape(matmul(rows, w.W_Q), {s.heads, s.batch, s.tokens, s.d_head});
+    const Var k = reshape(matmul(rows, w.W_K), {s.heads, s.batch, s.tokens, s.d_head});
     return matmul(q, k, false, true);
   }
-  const Var qk = s.queries == 1 ? matmul(matmul(query_tokens, w.W_Q), w.W_K, false, true)   // two thin products
-                                : matmul(query_tokens, matmul(w.W_Q, w.W_K, false, true));  // one d_model x d_model matrix a step
-  return matmul(reshape(qk, {s.heads, s.batch, s.queries, s.d_model}), reshape(x, {1, s.batch, s.keys, s.d_model}), false, true);
+  const Var qk = matmul(rows, matmul(w.W_Q, w.W_K, false, true));  // one d_model x d_model matrix a step
+  return matmul(reshape(qk, {s.heads, s.batch, s.tokens, s.d_model}), x, false, true);
+}
+
+AttentionOutput attend_from_all(Var value, const AttentionWeights& w, const AttentionOptions& options) {
+  const Sizes s(value.shape(), w);
+  const Var x = reshape(value, {1, s.batch, s.tokens, s.d_model});
+  const Var rows = reshape(value, {1, s.batch * s.tokens, s.d_model});
+  const Var pattern = causal_softmax(scaled(all_scores(x, rows, w, s), options));  // [head, batch, query, key]
+  if (s.d_value < s.d_model) {
+    const Var v = reshape(matmul(rows, w.W_V), {s.heads, s.batch, s.tokens, s.d_value});
+    return {project_out(reshape(matmul(pattern, v), {s.heads, s.batch * s.tokens, s.d_value}), w, s), pattern, {}};
+  }
+  const Var context = matmul(pattern, x);  // [head, batch, query, d_model]
+  return {project_out(matmul(reshape(context, {s.heads, s.batch * s.tokens, s.d_model}), w.W_V), w, s), pattern, context};
 }
 
 }  // namespace
 
-AttentionOutput causal_attention(Var x, const AttentionWeights& w, const AttentionOptions& options) {
-  const Sizes s(x, w, options.last_query_only);
-  Var scores = attention_scores(x, w, s);  // [head, batch, query, key]
-  if (options.scale != 1) scores = scores * options.scale;
-  const Var pattern = causal_softmax(scores);  // [head, batch, query, key]
-
-  Var z;  // [head, batch*query, d_value]
-  if (s.queries == 1 || s.d_value >= s.d_model) {
-    const Var context = matmul(pattern, reshape(x, {1, s.batch, s.keys, s.d_model}));  // [head, batch, query, d_model]
-    z = matmul(reshape(context, {s.heads, s.batch * s.queries, s.d_model}), w.W_V);
-  } else {
-    const Var tokens = reshape(x, {1, s.batch * s.keys, s.d_model});
-    const Var v = reshape(matmul(tokens, w.W_V), {s.heads, s.batch, s.keys, s.d_value});
-    z = reshape(matmul(pattern, v), {s.heads, s.batch * s.queries, s.d_value});
-  }
-  if (w.W_O) z = matmul(z, w.W_O);
-  return {reshape(sum(z, 0), {s.batch, s.queries, s.d_model}), pattern};
+AttentionOutput causal_attention(const Residual& x, const AttentionWeights& w, const AttentionOptions& options) {
+  return options.last_query_only ? attend_from_last(x, w, options) : attend_from_all(x.value(), w, options);
 }
 
 }  // namespace saltus

@@ -1,7 +1,6 @@
 #pragma once
-#include <optional>
-
 #include "nn/params.h"
+#include "nn/residual.h"
 #include "ops/ops.h"
 
 namespace saltus {
@@ -22,15 +21,17 @@ struct AttentionOptions {
 struct AttentionOutput {
   Var out;      // [batch, query, d_model], summed over heads
   Var pattern;  // [head, batch, query, key]
+  Var context;  // [head, batch, query, d_model]: sum_j pattern_ij x_j, before W_V; empty where W_V was applied first
 };
 
 /// Causal softmax attention. Per head: pattern_ij = softmax over j <= i of scale (x_i W_Q) . (x_j W_K), out_i = sum_j pattern_ij x_j W_V W_O.
 /// x: [batch, position, d_model]; query = position, or 1 with last_query_only.
 ///
-/// Three exact rearrangements cost less than the formula as written and are chosen by their operation counts:
+/// Exact rearrangements that cost less than the formula as written are chosen by their operation counts:
 ///  - W_Q W_K' is multiplied out when d_head is more than half of d_model: one product for every token instead of two;
 ///  - for the last query alone, x_n W_Q W_K' is formed and no token is ever projected to a key;
-///  - the pattern is applied before W_V where that is no more work.
-AttentionOutput causal_attention(Var x, const AttentionWeights& weights, const AttentionOptions& options);
+///  - the pattern is applied before W_V where that is no more work;
+///  - for the last query alone, a stream that is still a sum of products is not multiplied out (Residual).
+AttentionOutput causal_attention(const Residual& x, const AttentionWeights& weights, const AttentionOptions& options);
 
 }  // namespace saltus

@@ -21,7 +21,12 @@ std::vector<Var> input_cotangents(Graph& graph, int id, Var dy) {
   // Only the new nodes are walked: where one input is computed from another, that path belongs to the caller's walk.
   const int first = graph.size();
   const Var meaning = node.op->decompose(in, node.attrs);
-  return vjp_down_to(first, std::span(&meaning, 1), std::span(&dy, 1), in);
+  std::vector<Var> dx = vjp_down_to(first, std::span(&meaning, 1), std::span(&dy, 1), in);
+  // An input given twice got its whole cotangent at both places: count it once.
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    if (std::find(in.begin(), in.begin() + static_cast<std::ptrdiff_t>(i), in[i]) != in.begin() + static_cast<std::ptrdiff_t>(i)) dx[i] = {};
+  }
+  return dx;
 }
 
 /// depends[id]: whether node `id` is one of `wrt` or, through nodes first..last, reads one.
@@ -61,6 +66,7 @@ std::vector<Var> vjp_down_to(int first, std::span<const Var> outputs, std::span<
     if (!dy || !depends[static_cast<std::size_t>(id)] || graph.node(id).op->leaf) continue;
     const std::vector<int> inputs = graph.node(id).inputs;
     if (std::none_of(inputs.begin(), inputs.end(), [&](int in) { return depends[static_cast<std::size_t>(in)]; })) continue;
+    const Scope scope(graph, id);  // listings show which layer a gradient belongs to
     const std::vector<Var> dx = input_cotangents(graph, id, dy);
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (depends[static_cast<std::size_t>(inputs[i])]) add(inputs[i], dx[i]);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -18,7 +19,6 @@ struct Arguments {
   ConfigArguments config;
   RunOptions run;
   std::string resume_folder;
-  bool overwrite = false;
 };
 
 std::string text_of(const std::string& path) {
@@ -27,22 +27,21 @@ std::string text_of(const std::string& path) {
   return text.str();
 }
 
-/// Makes way for a run in `folder`. Unless told to overwrite, refuses a folder that holds one already; removes a run's own files only.
-void make_way(const std::string& folder, bool overwrite) {
-  std::error_code ignored;  // what cannot be looked at or removed will be reported when the run is made
-  for (const char* name : {"run.h5", "journal.bin"}) {
-    const std::filesystem::path file = std::filesystem::path(folder) / name;
-    check_input(overwrite || !std::filesystem::exists(file, ignored),
-                "{0} holds a run already ({1}): --resume {0} goes on with it, --overwrite replaces it, --out names another folder", folder, name);
-  }
-  for (const char* name : {"run.h5", "journal.bin", "state.bin"}) std::filesystem::remove(std::filesystem::path(folder) / name, ignored);
+/// How the user calls this program: scripts/saltus says so, since the program itself is not on anybody's PATH.
+std::string command() {
+  const char* given = std::getenv("SALTUS_COMMAND");
+  return given ? given : "saltus";
 }
 
-void print_report(const Arguments& a, const RunReport& report) {
+std::string plot_command() {
+  const std::filesystem::path folder = std::filesystem::path(command()).parent_path();
+  return folder.empty() ? "scripts/plot_run.py" : (folder / "plot_run.py").string();
+}
+
+void print_report(const std::string& folder, std::int64_t seed, const RunReport& report) {
   fmt::print("{} after {} steps in {:.1f} s: {}\n", report.interrupted ? "interrupted" : "done", report.steps, report.seconds, report.stop_reason);
-  const std::string& folder = a.run.folder;
   if (report.interrupted) {
-    fmt::print("go on with: saltus train --resume {}\n", folder);
+    fmt::print("go on with: {} train --resume {}\n", command(), folder);
     return;
   }
   for (const Jump& jump : report.jumps) {
@@ -50,22 +49,26 @@ void print_report(const Arguments& a, const RunReport& report) {
                jump.after, jump.step, jump.width());
   }
   fmt::print("\nresults: {0}/run.h5 (docs/run_file.md says what is in it), {0}/config.yaml\n\nnext:\n", folder);
-  fmt::print("  scripts/plot_run.py {}\n      draws losses, measures and attention before, during and after the jump\n", folder);
+  fmt::print("  {} {}\n      draws losses, measures and attention before, during and after the jump\n", plot_command(), folder);
   fmt::print("  /usr/bin/python3 -c \"import xarray; print(xarray.open_dataset('{}/run.h5', engine='h5netcdf', group='progress'))\"\n"
              "      opens the progress measures (Debian: python3-xarray python3-h5netcdf); other groups: train, eval, events, weights, attention\n", folder);
-  fmt::print("  scripts/saltus train {} seed=1\n      trains it again from another seed\n", a.config.path);
+  fmt::print("  {} train {}/config.yaml seed={}\n      trains it again from another seed\n", command(), folder, seed + 1);
+}
+
+int run(const TrainConfig& config, const RunOptions& options) {
+  std::fflush(stdout);
+  const RunReport report = train(config, options);
+  print_report(options.folder, config.seed, report);
+  return static_cast<int>(report.interrupted ? ExitCode::interrupted : ExitCode::ok);
 }
 
 int start(Arguments& a, const CLI::App& verb) {
   const TrainConfig config = a.config.read(verb);
   if (a.run.folder.empty()) a.run.folder = default_folder(a.config.path, config);
-  make_way(a.run.folder, a.overwrite);
-  a.run.provenance = {{"config_source_yaml", text_of(a.config.path)}, {"overrides", fmt::format("{}", fmt::join(a.config.overrides, " "))}};
+  a.run.origin.config_source_yaml = text_of(a.config.path);
+  a.run.origin.overrides = fmt::format("{}", fmt::join(a.config.overrides, " "));
   fmt::print("training {} into {}\n", a.config.path, a.run.folder);
-  std::fflush(stdout);
-  const RunReport report = train(config, a.run);
-  print_report(a, report);
-  return static_cast<int>(report.interrupted ? ExitCode::interrupted : ExitCode::ok);
+  return run(config, a.run);
 }
 
 int resume(Arguments& a, const CLI::App& verb) {
@@ -79,11 +82,9 @@ int resume(Arguments& a, const CLI::App& verb) {
     return static_cast<int>(status == "done" ? ExitCode::ok : ExitCode::diverged);
   }
   const TrainConfig config = a.config.read(verb);
+  a.run.origin.config_source_yaml = text_of(a.config.path);
   fmt::print("going on with {}\n", a.run.folder);
-  std::fflush(stdout);
-  const RunReport report = train(config, a.run);
-  print_report(a, report);
-  return static_cast<int>(report.interrupted ? ExitCode::interrupted : ExitCode::ok);
+  return run(config, a.run);
 }
 
 }  // namespace
@@ -96,7 +97,7 @@ Action add_train(CLI::App& app) {
   CLI::Option* resumed = verb->add_option("--resume", a->resume_folder, "go on with the run in this folder, to the bytes of one never stopped");
   verb->add_option("--threads", a->run.threads, "threads; any number gives the same bytes. Default: one a core, at most one a shard")
       ->check(CLI::Range(1, 1024));
-  verb->add_flag("--overwrite", a->overwrite, "replace the run that the folder holds")->excludes(resumed);
+  verb->add_flag("--overwrite", a->run.overwrite, "replace the run that the folder holds")->excludes(resumed);
   verb->add_flag("--force", a->run.force, "resume even under another config or program, and record it")->needs(resumed);
   verb->add_flag("--quiet", a->run.quiet, "no progress line");
   resumed->excludes(out);

@@ -32,25 +32,31 @@ Scope::Scope(Graph& graph, std::string_view name) : graph_(graph), outer_(graph.
   graph.scope_ = joined(outer_, name);
 }
 
+Scope::Scope(Graph& graph, int id) : graph_(graph), outer_(graph.scope_) {
+  const Node& node = graph.node(id);
+  graph.scope_ = node.op->leaf ? "" : node.name;
+}
+
 Var Graph::append(Node node) {
   nodes_.push_back(std::move(node));
   return {this, size() - 1};
 }
 
-Var Graph::input(std::string name, Shape shape, DType dtype) {
-  return append({&input_op, {}, {}, shape, dtype, std::move(name)});
-}
-
-Var Graph::param(std::string name, Shape shape) {
-  if (const auto found = params_.find(name); found != params_.end()) {
-    const Shape& before = node(found->second).shape;
-    check(before == shape, "parameter '{}' is recorded as {} and as {}", name, before.str(), shape.str());
+Var Graph::leaf(const OpDef& op, std::string name, Shape shape, DType dtype) {
+  if (const auto found = named_.find(name); found != named_.end()) {
+    const Node& before = node(found->second);
+    check(before.op == &op && before.shape == shape && before.dtype == dtype, "{} '{}' of shape {} is recorded as {} of shape {} already", op.name,
+          name, shape.str(), before.op->name, before.shape.str());
     return {this, found->second};
   }
-  const Var v = append({&param_op, {}, {}, shape, DType::f32, name});
-  params_.emplace(std::move(name), v.id);
+  const Var v = append({&op, {}, {}, shape, dtype, name});
+  named_.emplace(std::move(name), v.id);
   return v;
 }
+
+Var Graph::input(std::string name, Shape shape, DType dtype) { return leaf(input_op, std::move(name), shape, dtype); }
+
+Var Graph::param(std::string name, Shape shape) { return leaf(param_op, std::move(name), shape, DType::f32); }
 
 Var Graph::constant(std::vector<double> values, Shape shape) {
   check(static_cast<std::int64_t>(values.size()) == shape.size(), "constant of shape {} got {} values", shape.str(), values.size());

@@ -28,10 +28,11 @@ class Graph {
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
-  /// A value given anew for every run: a batch's tokens, labels, a temperature.
+  /// A value given anew for every run: a batch's tokens, labels, a temperature. Asking again for the same name gives the same node;
+  /// another shape or type throws.
   Var input(std::string name, Shape shape, DType dtype = DType::f32);
   /// A value that training changes; `name` is its view's name in the ParamStore. Asking again for the same name gives the same node,
-  /// so that gradients can be asked for by name; another shape throws.
+  /// so that gradients can be asked for by name; another shape throws, and so does an input's name.
   Var param(std::string name, Shape shape);
   /// A value frozen at record time, row-major.
   Var constant(std::vector<double> values, Shape shape);
@@ -55,10 +56,11 @@ class Graph {
  private:
   friend class Scope;
   Var append(Node node);
+  Var leaf(const OpDef& op, std::string name, Shape shape, DType dtype);
 
   std::deque<Node> nodes_;  // a deque, so that shapes handed out by reference stay where they are
   std::map<int, std::vector<double>> constants_;
-  std::map<std::string, int, std::less<>> params_;
+  std::map<std::string, int, std::less<>> named_;  // inputs and parameters
   std::vector<std::pair<std::string, Var>> taps_;
   std::string scope_;
 };
@@ -67,6 +69,8 @@ class Graph {
 class Scope {
  public:
   Scope(Graph& graph, std::string_view name);
+  /// The scope that node `id` was recorded in, instead of the present one.
+  Scope(Graph& graph, int id);
   ~Scope() { graph_.scope_ = std::move(outer_); }
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;

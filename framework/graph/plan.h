@@ -45,7 +45,8 @@ class Plan {
   /// run() over an arena filled with NaN, where memory is filled with NaN again as soon as its value is dead: a value that depends
   /// on memory it does not own comes out as NaN.
   void run_poisoned();
-  /// Runs again and describes the first value that is not finite: "matmul in blocks.0.attn makes nan"; for reports of divergence.
+  /// Runs again and describes the first value that is not finite, "matmul in blocks.0.attn makes nan at element 3 of [32, 128]"; empty when
+  /// all are. For reports of divergence.
   std::string first_nonfinite() const;
 
   /// The memory of an input (f32 or i32), to be written before run(); null when the outputs do not depend on it.

@@ -1,5 +1,6 @@
 #include "graph/simplify.h"
 
+#include <bit>
 #include <map>
 #include <tuple>
 
@@ -8,19 +9,23 @@
 namespace saltus {
 namespace {
 
-using Key = std::tuple<const OpDef*, std::vector<int>, std::array<std::int64_t, Shape::max_rank>, std::array<double, 2>,
-                       std::vector<double>, std::string>;
+using Bits = std::vector<std::uint64_t>;
+using Key = std::tuple<const OpDef*, std::vector<int>, std::array<std::int64_t, Shape::max_rank>, Bits, std::string>;
+
+/// Numbers by their bits: NaN equals itself here, and 0 is not -0.
+Bits bits_of(std::span<const double> values) {
+  Bits bits;
+  for (double v : values) bits.push_back(std::bit_cast<std::uint64_t>(v));
+  return bits;
+}
 
 Key key_of(const Graph& graph, int id, const std::vector<int>& canonical) {
   const Node& node = graph.node(id);
   std::vector<int> inputs;
   for (int in : node.inputs) inputs.push_back(canonical[static_cast<std::size_t>(in)]);
-  if (is_constant(node)) {
-    const auto values = graph.constant_values(id);
-    return {node.op, inputs, {}, {}, {values.begin(), values.end()}, node.shape.str()};
-  }
-  // Two params or inputs of one name are one; other nodes' names are scopes and do not matter.
-  return {node.op, inputs, node.attrs.i, node.attrs.f, {}, node.op->leaf ? node.name : ""};
+  if (is_constant(node)) return {node.op, inputs, {}, bits_of(graph.constant_values(id)), node.shape.str()};
+  // Leaves are told apart by their names; other nodes' names are scopes and do not matter.
+  return {node.op, inputs, node.attrs.i, bits_of(node.attrs.f), node.op->leaf ? node.name : ""};
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ void OptimizerConfig::fields(Fields& f) {
   f.field("beta1", beta1, "adam, adamw: decay of the first moment", between(0, 1));
   f.field("beta2", beta2, "adam, adamw: decay of the second moment", between(0, 1));
   f.field("epsilon", epsilon, "adam, adamw: added to the root of the second moment", above(0));
-  f.field("decay", decay, "every parameter is multiplied by 1 - decay at each step, whatever the learning rate", between(0, 1));
+  f.field("decay", decay, "every parameter is multiplied by 1 - decay, rounded to f32, at each step, whatever the learning rate; below 3e-8 nothing", between(0, 1));
   f.field("weight_decay", weight_decay, "adamw: decay multiplied by the learning rate; others: weight_decay * parameter joins the gradient",
           at_least(0));
   f.field("clip_norm", clip_norm, "scale the gradient down to this l2 norm when it is longer; null: never", above(0));
@@ -47,9 +47,10 @@ Optimizer::StepResult Optimizer::step(std::int64_t step, std::int64_t total, flo
   double norm = 0;
   for (double s : square_sums_) norm += s;
   norm = std::sqrt(norm);
+  const double eta = config_.learning_rate * config_.schedule.at(step, total);
+  if (!std::isfinite(norm)) return {eta, norm};
 
   const bool decoupled = config_.kind == "adamw";
-  const double eta = config_.learning_rate * config_.schedule.at(step, total);
   const float keep = static_cast<float>(1 - config_.decay - (decoupled ? eta * config_.weight_decay : 0));
   const float clip = config_.clip_norm && norm > *config_.clip_norm ? static_cast<float>(*config_.clip_norm / norm) : 1.0f;
   const float l2 = decoupled ? 0.0f : static_cast<float>(config_.weight_decay);

@@ -41,7 +41,8 @@ class Optimizer {
     double learning_rate;
     double grad_norm;  // l2 norm of the mean gradient, before clipping
   };
-  /// One update at `step` (0-based) of `total`. The gradient is the sum of `parts` in their order, times `scale`.
+  /// One update at `step` (0-based) of `total`. The gradient is the sum of `parts` in their order, times `scale`. When its norm is not
+  /// finite nothing is changed.
   StepResult step(std::int64_t step, std::int64_t total, float* theta, std::span<const float* const> parts, double scale,
                   const ForRanges& for_ranges);
 

@@ -15,13 +15,13 @@ void SeedOverrides::fields(Fields& f) {
 
 void EvalConfig::fields(Fields& f) {
   f.field("every", every, "steps between evaluations on the test sets", at_least(1));
-  f.field("size", size, "samples in each test set", at_least(1));
+  f.field("size", size, "samples in each test set", between(1, 1 << 24));
 }
 
 void CheckpointConfig::fields(Fields& f) {
   f.field("every", every, "steps between snapshots of all weights; the run can also be resumed from there", at_least(1));
   f.field("log_spaced", log_spaced, "also take snapshots at steps 0, 1, 2, 4, 8, ...");
-  f.field("probes", probes, "samples of the progress set whose attention and logits each snapshot stores", at_least(1));
+  f.field("probes", probes, "samples of the progress set whose attention and logits each snapshot stores", between(1, 4096));
 }
 
 bool CheckpointConfig::due(std::int64_t step) const {
@@ -44,7 +44,7 @@ void StopWhen::fields(Fields& f) {
   f.field("above", above, "stop when the measure is above this");
   f.field("below", below, "stop when the measure is below this");
   f.field("evaluations", evaluations, "for so many evaluations in a row", at_least(1));
-  f.require(above.has_value() != below.has_value(), "measure", "give either `above` or `below`");
+  f.require(above.has_value() != below.has_value(), above ? "below" : "above", "stop_when needs either `above` or `below`");
 }
 
 void TrainConfig::fields(Fields& f) {
@@ -57,10 +57,10 @@ void TrainConfig::fields(Fields& f) {
   }
   f.field("seed", seed, "seed of everything random", at_least(0));
   f.section("seeds", seed_overrides, "seeds of single streams");
-  f.field("steps", steps, "optimizer steps", at_least(0));
-  f.field("batch_size", batch_size, "samples a step", at_least(1));
+  f.field("steps", steps, "optimizer steps", between(0, 4294967295.0));
+  f.field("batch_size", batch_size, "samples a step", between(1, 1 << 20));
   f.field("shards", shards, "parts of a batch that are computed one by one or side by side; part of the run's identity, since float sums "
-          "are cut there", at_least(1));
+          "are cut there", between(1, 1024));
   f.require(batch_size % shards == 0, "shards", fmt::format("shards ({}) must divide batch_size ({})", shards, batch_size));
   if (system.build) {
     f.section("task", "where examples come from", system.task_fields);

@@ -124,6 +124,11 @@ Journal Journal::reopen(const std::string& path, std::string_view layout) {
   return journal;
 }
 
+bool Journal::is_open_elsewhere(const std::string& path) {
+  const posix::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return fd.get() >= 0 && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
 void Journal::lock() {
   // Where a file system has no locks, the user must see to it that one process writes a run.
   if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {

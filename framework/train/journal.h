@@ -35,6 +35,9 @@ class Journal {
   /// layout, or held open by another process.
   static Journal reopen(const std::string& path, std::string_view layout);
 
+  /// Whether a process, this one included, has the journal at `path` open.
+  static bool is_open_elsewhere(const std::string& path);
+
   /// Adds one record. When it cannot be written whole (disk full), throws and leaves the journal as it was.
   void append(std::uint32_t table, std::int64_t step, std::span<const std::span<const std::byte>> parts);
 

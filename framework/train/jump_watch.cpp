@@ -45,10 +45,9 @@ void RecentSnapshots::keep(std::int64_t step, std::span<const float> parameters)
   if (static_cast<std::int64_t>(steps_.size()) > capacity_) steps_.erase(steps_.begin());
 }
 
-void RecentSnapshots::load(std::int64_t step, std::span<float> parameters) const {
+bool RecentSnapshots::load(std::int64_t step, std::span<float> parameters) const {
   const std::string file = path(step);
-  const std::size_t read = posix::read_at(posix::open("read", file, O_RDONLY), std::as_writable_bytes(parameters), 0, file);
-  check(read == parameters.size_bytes(), "{} is not whole: it has {} bytes instead of {}", file, read, parameters.size_bytes());
+  return posix::read_at(posix::open("read", file, O_RDONLY), std::as_writable_bytes(parameters), 0, file) == parameters.size_bytes();
 }
 
 void RecentSnapshots::prune() const {
@@ -57,11 +56,6 @@ void RecentSnapshots::prune() const {
     const bool known = std::any_of(steps_.begin(), steps_.end(), [&](std::int64_t s) { return entry.path() == path(s); });
     if (!known) std::filesystem::remove(entry.path(), ignored);
   }
-}
-
-void RecentSnapshots::remove() const {
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
 }
 
 void RecentSnapshots::save(StateArchive& state) const { state.set("recent.steps", std::span<const std::int64_t>(steps_)); }

@@ -37,13 +37,11 @@ class RecentSnapshots {
   void keep(std::int64_t step, std::span<const float> parameters);
   /// Steps of the snapshots, rising.
   const std::vector<std::int64_t>& steps() const { return steps_; }
-  void load(std::int64_t step, std::span<float> parameters) const;
+  /// Reads one; false when its file is not whole, as a power cut may leave it.
+  bool load(std::int64_t step, std::span<float> parameters) const;
 
   /// Removes the files of forgotten snapshots. To be called when a state that does not name them has been saved.
   void prune() const;
-  /// Removes everything.
-  void remove() const;
-
   void save(StateArchive& state) const;
   void restore(const StateArchive& state);
 

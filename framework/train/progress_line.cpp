@@ -1,6 +1,7 @@
 #include "train/progress_line.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,11 @@ namespace saltus {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+std::size_t terminal_columns(std::FILE* out) {
+  winsize size{};
+  return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
 
 /// "1:02:03" or "4:05"
 std::string duration(double seconds) {
@@ -51,16 +57,22 @@ void ProgressLine::set_headlines(const std::vector<double>& values) {
 }
 
 std::string ProgressLine::text(std::int64_t step, double loss) const {
-  std::string line = fmt::format("step {:>7}  loss {:.3f}", grouped(step), loss);
-  for (std::size_t i = 0; i < headlines_.size(); ++i) line += fmt::format("  {} {:.2f}", labels_[i], headlines_[i]);
-  if (const std::string spark = sparkline(history_, 24); !spark.empty()) line += fmt::format("  {}", spark);
+  std::string left = fmt::format("step {:>7}", grouped(step));
+  if (step > 0) left += fmt::format("  loss {:.3f}", loss);
+  for (std::size_t i = 0; i < headlines_.size(); ++i) left += fmt::format("  {} {:.2f}", labels_[i], headlines_[i]);
+  std::string right;
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   if (step > first_step_ && seconds > 0) {
     const double rate = static_cast<double>(step - first_step_) / seconds;
-    line += fmt::format("  {:.0f} steps/s", rate);
-    if (step < total_steps_) line += fmt::format("  ETA {}", duration(static_cast<double>(total_steps_ - step) / rate));
+    right += fmt::format("  {:.0f} steps/s", rate);
+    if (step < total_steps_) right += fmt::format("  ETA {}", duration(static_cast<double>(total_steps_ - step) / rate));
   }
-  return line;
+  // The sparkline takes what room there is: a line that wraps could not be redrawn in place.
+  const std::size_t used = left.size() + right.size() + 3, columns = live_ ? terminal_columns(out_) : 100;
+  const std::size_t room = columns > used ? std::min<std::size_t>(columns - used, 24) : 0;
+  const std::string spark = sparkline(history_, room);
+  const std::string line = left + (spark.empty() ? "" : "  ") + spark + right;
+  return live_ && used > columns + 2 ? line.substr(0, columns - 1) : line;
 }
 
 void ProgressLine::show(std::int64_t step, double loss) {

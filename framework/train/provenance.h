@@ -13,6 +13,9 @@ namespace saltus {
 /// Takes some milliseconds, nearly all for the hash. What cannot be found out is "unknown"; nothing throws.
 Attributes provenance();
 
+/// The time, in UTC and ISO 8601.
+std::string utc_now();
+
 /// SHA-256 of a file in hex, "unknown" when it cannot be read.
 std::string file_sha256(const std::string& path);
 /// SHA-256 of a text in hex.

@@ -28,7 +28,10 @@ Attributes attributes(const RunOptions& options, const TrainConfig& config, cons
   all.push_back({"config_hash", text_sha256(yaml)});
   all.push_back({"seed", config.seed});
   all.push_back({"parameter_count", e.params.count()});
-  for (const auto& [name, value] : options.provenance) all.push_back({name, value});
+  all.push_back({"config_source_yaml", options.origin.config_source_yaml});
+  all.push_back({"overrides", options.origin.overrides});
+  if (!options.origin.resumed.empty()) all.push_back({"resumed", options.origin.resumed});
+  all.push_back({"created", options.origin.created});
   return all;
 }
 
@@ -83,6 +86,7 @@ void Recorder::evaluation(std::int64_t step, const Evaluator::Result& result) {
 }
 
 void Recorder::snapshot(std::int64_t step) {
+  if (has_snapshot(step)) return;
   const std::vector<std::vector<float>> weights = weights_row(experiment_.params);
   file_.append("weights", step, std::vector<Values>(weights.begin(), weights.end()));
 
@@ -96,6 +100,11 @@ void Recorder::snapshot(std::int64_t step) {
   file_.append("attention", step, {pattern, logits});
 }
 
+bool Recorder::has_snapshot(std::int64_t step) const {
+  const std::vector<std::int64_t>& stored = file_.steps("weights");
+  return std::binary_search(stored.begin(), stored.end(), step);
+}
+
 void Recorder::event(std::int64_t seen_at, const Jump& jump, const RecentSnapshots& recent) {
   file_.append("events", static_cast<std::int64_t>(file_.steps("events").size()),
                {jump.step, jump.before, jump.after, jump.size(), jump.step_10, jump.step_90, jump.width(), jump.plateau_length,
@@ -105,10 +114,8 @@ void Recorder::event(std::int64_t seen_at, const Jump& jump, const RecentSnapsho
   const std::vector<float> now(parameters.begin(), parameters.end());
   for (const std::int64_t step : recent.steps()) {
     const bool around = static_cast<double>(step) >= jump.step_10 - jump.width() && static_cast<double>(step) <= jump.step_90 + jump.width();
-    const std::vector<std::int64_t>& stored = file_.steps("weights");
-    if (!around || std::binary_search(stored.begin(), stored.end(), step)) continue;
-    recent.load(step, parameters);
-    snapshot(step);
+    if (!around || has_snapshot(step)) continue;
+    if (recent.load(step, parameters)) snapshot(step);
   }
   std::copy(now.begin(), now.end(), parameters.begin());
 }

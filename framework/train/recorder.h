@@ -21,7 +21,7 @@ class Recorder {
 
   void train_row(std::int64_t step, double loss, double learning_rate, double grad_norm);
   void evaluation(std::int64_t step, const Evaluator::Result& result);
-  /// All weights, and attention and logits on the probe batch.
+  /// All weights, and attention and logits on the probe batch. Nothing when the step has its snapshot already.
   void snapshot(std::int64_t step);
   /// A jump, and a snapshot of every recent evaluation around it that has none yet.
   void event(std::int64_t seen_at, const Jump& jump, const RecentSnapshots& recent);
@@ -42,6 +42,7 @@ class Recorder {
     ProbePass(const Graph& graph, Experiment& experiment, std::int64_t probes);
   };
   static ProbePass compile_probes(Experiment& experiment, std::int64_t probes);
+  bool has_snapshot(std::int64_t step) const;
   RunFile open(const RunOptions& options, const TrainConfig& config, std::optional<std::int64_t> resume_at) const;
 
   Experiment& experiment_;

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-#include <ctime>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include "config/reader.h"
 #include "config/writer.h"
@@ -16,7 +16,11 @@
 namespace saltus {
 namespace {
 
-std::string program() { return file_sha256("/proc/self/exe"); }
+/// Hash of this program's file.
+const std::string& program() {
+  static const std::string hash = file_sha256("/proc/self/exe");
+  return hash;
+}
 
 /// "  optimizer.learning_rate: 0.01 -> 0.02", a line for each key that differs; empty when none does.
 std::string config_differences(const std::string& saved_yaml, const TrainConfig& config) {
@@ -30,42 +34,62 @@ std::string config_differences(const std::string& saved_yaml, const TrainConfig&
   return text;
 }
 
-std::string now() {
-  const std::time_t t = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  std::tm utc{};
-  ::gmtime_r(&t, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec);
-}
-
-void remove_recorded(const std::string& folder) {
-  std::error_code ignored;
-  for (const char* name : {"run.h5", "journal.bin"}) std::filesystem::remove(std::filesystem::path(folder) / name, ignored);
+RunOrigin origin_of(const StateArchive& state) {
+  RunOrigin origin{state.text("config_source_yaml"), state.text("overrides"), state.text("created"), state.text("resumed"), 0};
+  state.get("seconds", std::span(&origin.seconds, 1));
+  return origin;
 }
 
 }  // namespace
 
 std::string state_path(const std::string& folder) { return folder + "/state.bin"; }
 
-void write_config_file(const std::string& folder, const TrainConfig& config) {
+void begin_run(const RunOptions& options, const TrainConfig& config) {
+  const std::string& folder = options.folder;
+  const std::string path = folder + "/config.yaml";
+  if (options.overwrite) {
+    RunFile::remove(folder);
+    remove_saved_state(folder);
+  } else {
+    RunFile::check_absent(folder);
+    std::error_code ignored;  // what cannot be looked at cannot be written either, which will be reported
+    std::ostringstream there;
+    there << std::ifstream(path).rdbuf();
+    check_input(!std::filesystem::exists(path, ignored) || there.str() == resolved_yaml(config),
+                "{} exists and is not this run's: --out names another folder, --overwrite replaces it", path);
+  }
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   check(!error, "cannot create the folder {}: {}", folder, error.message());
+  write_config_file(folder, config);
+}
+
+void write_config_file(const std::string& folder, const TrainConfig& config) {
   const std::string yaml = resolved_yaml(config);
   posix::replace_file(folder + "/config.yaml", {std::as_bytes(std::span(yaml))});
 }
 
-void stamp(StateArchive& state, const TrainConfig& config, const std::string& history) {
+void remove_saved_state(const std::string& folder) {
+  std::error_code ignored;  // what is left behind costs room, nothing else
+  std::filesystem::remove(state_path(folder), ignored);
+  std::filesystem::remove_all(folder + "/recent", ignored);
+}
+
+void stamp(StateArchive& state, const TrainConfig& config, const RunOrigin& origin) {
   state.set("config_yaml", resolved_yaml(config));
   state.set("program", program());
-  state.set("history", history);
+  state.set("config_source_yaml", origin.config_source_yaml);
+  state.set("overrides", origin.overrides);
+  state.set("created", origin.created);
+  state.set("resumed", origin.resumed);
+  state.set("seconds", std::span<const double>(&origin.seconds, 1));
 }
 
 ResumePoint resume_point(const RunOptions& options, const TrainConfig& config) {
-  ResumePoint point;
-  point.state = StateArchive::read(state_path(options.folder));
+  ResumePoint point{StateArchive::read(state_path(options.folder)), options.origin};
   if (!point.state) {
-    remove_recorded(options.folder);
-    point.history = fmt::format("step 0, {}: no state had been saved", now());
+    RunFile::remove(options.folder);
+    point.origin.resumed = fmt::format("step 0, {}: no state had been saved", utc_now());
     return point;
   }
   const StateArchive& state = *point.state;
@@ -73,11 +97,13 @@ ResumePoint resume_point(const RunOptions& options, const TrainConfig& config) {
   const bool other_program = state.text("program") != program();
   std::int64_t step = 0;
   state.get("step", std::span(&step, 1));
-  check_input(options.force || (keys.empty() && !other_program), "{} was saved at step {} {}{}; --force goes on all the same and records it",
+  check_input(options.force || (keys.empty() && !other_program), "{} was saved at step {} {} (--force goes on all the same and records it){}",
               options.folder, step, other_program ? "by another build of saltus" : "under another config",
-              keys.empty() ? "" : fmt::format("{}{}\n", other_program ? " and under another config:" : ":", keys));
-  point.history = fmt::format("{}step {}, {}{}{}", state.text("history"), step, now(), other_program ? ", forced: another program" : "",
-                              keys.empty() ? "" : ", forced: another config:" + keys);
+              keys.empty() ? "" : (other_program ? ", and under another config:" : ":") + keys);
+  point.origin = origin_of(state);
+  std::string& resumed = point.origin.resumed;
+  resumed += fmt::format("{}step {}, {}{}{}", resumed.empty() ? "" : "\n", step, utc_now(), other_program ? ", forced: another program" : "",
+                         keys.empty() ? "" : ", forced: another config:" + keys);
   return point;
 }
 

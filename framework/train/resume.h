@@ -10,17 +10,24 @@ namespace saltus {
 /// The file in a run folder that holds the state to go on from.
 std::string state_path(const std::string& folder);
 
-/// Writes config.yaml into the run folder, which is made if missing: the first thing that a run does, so that whatever comes after can
-/// be resumed.
+/// Readies the folder of a new run, which is made if missing, and writes config.yaml into it: the first thing that a run does, so that
+/// whatever comes after can be resumed. Throws (bad_input) when a run is there and options.overwrite is not set, when a process is
+/// writing it, or when a config.yaml is there that is not this run's.
+void begin_run(const RunOptions& options, const TrainConfig& config);
+
+/// Writes <folder>/config.yaml.
 void write_config_file(const std::string& folder, const TrainConfig& config);
 
-/// Stamps a state with what it belongs to: config, program, and the notes on earlier resumptions.
-void stamp(StateArchive& state, const TrainConfig& config, const std::string& history);
+/// Removes what only an unfinished run needs besides its journal.
+void remove_saved_state(const std::string& folder);
+
+/// Stamps a state with what it belongs to: config, program and origin.
+void stamp(StateArchive& state, const TrainConfig& config, const RunOrigin& origin);
 
 /// What a run goes on from.
 struct ResumePoint {
   std::optional<StateArchive> state;  // nothing: no state had been saved, the run starts again from step 0
-  std::string history;                // one line a resumption, this one last
+  RunOrigin origin;
 };
 /// Reads it. Throws Error (bad_input) when the state belongs to another program or config, with the differences, unless options.force.
 /// Where no state had been saved, what was recorded is removed.

@@ -51,7 +51,16 @@ RunFile::RunFile(const std::string& folder, Layout layout, const Attributes& att
 void RunFile::check_absent(const std::string& folder) {
   for (const std::string& path : {folder + "/run.h5", journal_path(folder)}) {
     std::error_code ignored;  // what cannot be looked at cannot be written either, which will be reported
-    check_input(!std::filesystem::exists(path, ignored), "{} exists: a run is never overwritten", path);
+    check_input(!std::filesystem::exists(path, ignored),
+                "{0} holds a run already ({1}): --resume {0} goes on with it, --overwrite replaces it, --out names another folder", folder, path);
+  }
+}
+
+void RunFile::remove(const std::string& folder) {
+  check_input(!Journal::is_open_elsewhere(journal_path(folder)), "{} is being written by another process", folder);
+  for (const std::string& path : {folder + "/run.h5", journal_path(folder)}) {
+    std::error_code ignored;  // what cannot be removed will be in the way of the new run, and reported
+    std::filesystem::remove(path, ignored);
   }
 }
 

@@ -59,6 +59,9 @@ class RunFile {
   /// Throws, as bad input, when a run is in `folder` already.
   static void check_absent(const std::string& folder);
 
+  /// Removes the run in `folder`, if there is one. Throws, as bad input, when a process is writing it.
+  static void remove(const std::string& folder);
+
   /// Starts a run in `folder`, made if missing. Throws, as bad input, when a run is there already. `flush_seconds`: how
   /// many seconds of rows a power cut may cost; a killed process loses none.
   static RunFile create(const std::string& folder, Layout layout, const Attributes& attributes,

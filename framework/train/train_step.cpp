@@ -45,14 +45,20 @@ double TrainStep::run(std::int64_t step) {
     shard.plan.run();
   });
   double loss = 0;
-  for (const Shard& shard : shards_) {
-    const double part = *shard.plan.output(0);
-    if (!std::isfinite(part)) {
-      throw Error(fmt::format("training diverged at step {}: {}", step, shard.plan.first_nonfinite()), ExitCode::diverged);
-    }
-    loss += part;
-  }
+  for (const Shard& shard : shards_) loss += *shard.plan.output(0);
+  if (!std::isfinite(loss)) report_divergence(step);
   return loss * scale();
+}
+
+void TrainStep::report_divergence(std::int64_t step) const {
+  std::string cause = "the sum of the shards' gradients is not finite";
+  for (const Shard& shard : shards_) {
+    if (const std::string found = shard.plan.first_nonfinite(); !found.empty()) {
+      cause = found;
+      break;
+    }
+  }
+  throw Error(fmt::format("training diverged at step {}: {}", step, cause), ExitCode::diverged);
 }
 
 Optimizer::StepResult TrainStep::update(Optimizer& optimizer, std::int64_t step, std::int64_t total) {
@@ -60,7 +66,9 @@ Optimizer::StepResult TrainStep::update(Optimizer& optimizer, std::int64_t step,
     const auto parts = static_cast<std::size_t>(pool_.threads());
     pool_.run(pool_.threads(), [&](int i, int) { f(n * static_cast<std::size_t>(i) / parts, n * static_cast<std::size_t>(i + 1) / parts); });
   };
-  return optimizer.step(step, total, experiment_.params.values(), gradient_parts_, scale(), for_ranges);
+  const Optimizer::StepResult result = optimizer.step(step, total, experiment_.params.values(), gradient_parts_, scale(), for_ranges);
+  if (!std::isfinite(result.grad_norm)) report_divergence(step);
+  return result;
 }
 
 }  // namespace saltus

@@ -20,7 +20,7 @@ class TrainStep {
   /// The shards' gradient blocks after run(), in their order; the batch's mean gradient is their sum times scale().
   std::span<const float* const> gradients() const { return gradient_parts_; }
   double scale() const { return 1 / static_cast<double>(shards_.size()); }
-  /// The optimizer's update with these gradients, cut over the pool's threads.
+  /// The optimizer's update with these gradients, cut over the pool's threads. Throws as run() does when they are not finite.
   Optimizer::StepResult update(Optimizer& optimizer, std::int64_t step, std::int64_t total);
   /// One shard's plan, for listings.
   const Plan& plan() const { return shards_.front().plan; }
@@ -33,6 +33,8 @@ class TrainStep {
     int first;  // sample
     Shard(const Graph& graph, Var loss, std::span<const Var> grads, Experiment& experiment, int first, int size);
   };
+
+  [[noreturn]] void report_divergence(std::int64_t step) const;
 
   Experiment& experiment_;
   ThreadPool& pool_;

@@ -4,12 +4,12 @@
 
 #include <array>
 #include <chrono>
-#include <filesystem>
 
 #include "core/check.h"
 #include "train/evaluator.h"
 #include "train/jump_watch.h"
 #include "train/progress_line.h"
+#include "train/provenance.h"
 #include "train/recorder.h"
 #include "train/resume.h"
 #include "train/signals.h"
@@ -30,11 +30,11 @@ std::vector<std::string> headline_labels(const Experiment& experiment) {
   return labels;
 }
 
-/// The saved state for a run that is to be resumed; for a new run, its config is written instead.
+/// The saved state of a run that is to be resumed; a new run's folder is readied instead.
 ResumePoint begin(const TrainConfig& config, const RunOptions& options) {
-  if (!options.resume) RunFile::check_absent(options.folder);
-  ResumePoint point = options.resume ? resume_point(options, config) : ResumePoint{};
-  write_config_file(options.folder, config);
+  ResumePoint point = options.resume ? resume_point(options, config) : ResumePoint{std::nullopt, options.origin};
+  if (!options.resume) begin_run(options, config);
+  if (point.origin.created.empty()) point.origin.created = utc_now();
   return point;
 }
 
@@ -45,8 +45,8 @@ std::optional<std::int64_t> step_of(const ResumePoint& point) {
   return step;
 }
 
-RunOptions with_history(RunOptions options, const std::string& history) {
-  if (!history.empty()) options.provenance["resumed"] = history;
+RunOptions with_origin(RunOptions options, const RunOrigin& origin) {
+  options.origin = origin;
   return options;
 }
 
@@ -58,9 +58,10 @@ class Trainer {
         stop_(config.stop_when, *experiment_), train_step_(*experiment_, config, pool_),
         optimizer_(config.optimizer, static_cast<std::size_t>(experiment_->params.block_size())),
         evaluator_(*experiment_, config.eval.size, pool_), resume_(begin(config, options)),
-        recorder_(with_history(options, resume_.history), config, *experiment_, step_of(resume_)), jumps_(config.jumps),
+        recorder_(with_origin(options, resume_.origin), config, *experiment_, step_of(resume_)), jumps_(config.jumps),
         recent_(options.folder, config.jumps.recent), first_step_(step_of(resume_).value_or(0)),
         line_(options.quiet ? nullptr : stderr, first_step_, config.steps, headline_labels(*experiment_)) {
+    if (options.resume) write_config_file(folder_, config);  // only now: a resume that was refused leaves everything as it was
     if (resume_.state) restore(*resume_.state);
     resume_.state.reset();  // it may be large
   }
@@ -87,15 +88,20 @@ class Trainer {
       const bool asked_to_stop = StopSignals::received() != 0;
       // Before anything of this step is recorded: a resumed run records it again.
       if (asked_to_stop || (step_ > first_step_ && step_ % config_.checkpoints.every == 0)) save();
-      if (step_ % config_.eval.every == 0 || step_ == config_.steps) evaluate();
-      const bool done = step_ == config_.steps || stop_.met();
+      if (step_ % config_.eval.every == 0 || step_ >= config_.steps) evaluate();
+      const bool done = step_ >= config_.steps || stop_.met();  // >: a forced resume may ask for fewer
       report_.interrupted = asked_to_stop && !done;
-      if (done || asked_to_stop || config_.checkpoints.due(step_)) recorder_.snapshot(step_);
+      if (done || asked_to_stop || snapshot_due()) recorder_.snapshot(step_);
       if (done || asked_to_stop) return;
       take_step();
       recorder_.flush_if_due();
       line_.update(step_ + 1, loss_);
     }
+  }
+
+  bool snapshot_due() const {
+    const bool around_jump = step_ % config_.eval.every == 0 && static_cast<double>(step_) <= jump_band_end_;
+    return around_jump || config_.checkpoints.due(step_);
   }
 
   void take_step() {
@@ -124,6 +130,7 @@ class Trainer {
     if (const std::optional<Jump> jump = jumps_.observe(step_, values[0])) {
       recorder_.event(step_, *jump, recent_);
       report_.jumps.push_back(*jump);
+      jump_band_end_ = jump->step_90 + jump->width();
     }
   }
 
@@ -132,11 +139,13 @@ class Trainer {
   void save() {
     recorder_.sync();  // rows first: a state must not know more than the journal
     StateArchive state;
-    stamp(state, config_, resume_.history.empty() ? "" : resume_.history + "\n");
+    RunOrigin origin = resume_.origin;
+    origin.seconds += seconds();
+    stamp(state, config_, origin);
     state.set("step", std::span<const std::int64_t>(&step_, 1));
     state.set("parameters", std::span<const float>(parameters()));
     for (std::size_t i = 0; i < optimizer_.state().size(); ++i) state.set(fmt::format("optimizer.{}", i), std::span<const float>(optimizer_block(i)));
-    state.set("running", std::span<const double>(std::array{loss_, loss_sum_, loss_count_, static_cast<double>(stop_.in_a_row())}));
+    state.set("running", std::span<const double>(std::array{loss_, loss_sum_, loss_count_, static_cast<double>(stop_.in_a_row()), jump_band_end_}));
     jumps_.save(state);
     recent_.save(state);
     state.write(state_path(folder_));
@@ -146,10 +155,11 @@ class Trainer {
   void restore(const StateArchive& state) {
     state.get("parameters", parameters());
     for (std::size_t i = 0; i < optimizer_.state().size(); ++i) state.get(fmt::format("optimizer.{}", i), optimizer_block(i));
-    std::array<double, 4> running{};
+    std::array<double, 5> running{};
     state.get("running", std::span<double>(running));
     loss_ = running[0], loss_sum_ = running[1], loss_count_ = running[2];
     stop_.set_in_a_row(static_cast<std::int64_t>(running[3]));
+    jump_band_end_ = running[4];
     jumps_.restore(state);
     recent_.restore(state);
   }
@@ -162,13 +172,13 @@ class Trainer {
   void finish(RunStatus status) {
     report_.first_step = first_step_;
     report_.steps = step_;
-    report_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    recorder_.finish(status, report_.seconds, step_);
-    if (status == RunStatus::interrupted) return;
-    std::error_code ignored;  // what is left behind costs room, nothing else
-    std::filesystem::remove(state_path(folder_), ignored);
-    recent_.remove();
+    report_.seconds = seconds();
+    recorder_.finish(status, resume_.origin.seconds + report_.seconds, step_);
+    if (status != RunStatus::interrupted) remove_saved_state(folder_);
   }
+
+  /// Spent by this process.
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
 
   const TrainConfig& config_;
   const std::string folder_;
@@ -188,6 +198,7 @@ class Trainer {
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::int64_t step_ = 0;
   double loss_ = 0, loss_sum_ = 0, loss_count_ = 0;
+  double jump_band_end_ = -1;  // evaluations up to here get a snapshot
 };
 
 }  // namespace

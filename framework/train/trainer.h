@@ -1,5 +1,4 @@
 #pragma once
-#include <map>
 #include <string>
 #include <vector>
 
@@ -8,14 +7,24 @@
 
 namespace saltus {
 
+/// Where a run comes from, for the attributes of run.h5; a resumed run keeps what its saved state says.
+struct RunOrigin {
+  std::string config_source_yaml;  // the config as its user wrote it
+  std::string overrides;           // what the command line said on top
+  std::string created;             // UTC; empty: now
+  std::string resumed;             // one line a resumption
+  double seconds = 0;              // spent on the run by earlier processes
+};
+
 /// What does not change a run's bytes.
 struct RunOptions {
   std::string folder;   // where the run goes, or is
   int threads = 0;      // 0: one a core, at most one a shard
   bool quiet = false;   // no progress line
+  bool overwrite = false;  // replace a run that the folder holds
   bool resume = false;  // go on with the run that the folder holds, from its saved state
   bool force = false;   // resume even though the config or the program is another one
-  std::map<std::string, std::string> provenance;  // further attributes of run.h5
+  RunOrigin origin;
 };
 
 struct RunReport {

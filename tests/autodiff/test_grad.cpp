@@ -61,6 +61,16 @@ TEST_CASE("a fused op whose inputs depend on each other counts every path once")
   for (int i = 0; i < 3; ++i) CHECK(a[static_cast<std::size_t>(i)] == Approx(b[static_cast<std::size_t>(i)]).epsilon(1e-12));
 }
 
+TEST_CASE("a fused op that is given one value twice counts each place once") {
+  Graph g;
+  const Var x = g.input("x", {3}), w = g.input("w", {3});
+  const Var centred = x - mean(x, -1, true);
+  const Var plain = sum_all(exp(centred / sqrt(mean(centred * centred, -1, true) + 1e-5) * w + w));
+  const Leaves<double> leaves = {{{"x", {0.5, -0.2, 0.9}}, {"w", {0.1, 0.2, 0.3}}}, {}};
+  const auto a = value(g, derivative(sum_all(exp(layer_norm(x, w, w))), w), leaves), b = value(g, derivative(plain, w), leaves);
+  for (std::size_t i = 0; i < 3; ++i) CHECK(a[i] == Approx(b[i]).epsilon(1e-12));
+}
+
 TEST_CASE("a value that the loss does not depend on has gradient zero, of its shape") {
   Graph g;
   const Var x = g.input("x", {2}), unused = g.input("unused", {3});

@@ -8,6 +8,7 @@ import unittest
 SALTUS = os.environ["SALTUS_BINARY"]
 HERE = os.path.dirname(os.path.abspath(__file__))
 SMALL = os.path.join(HERE, "small.yaml")
+JUMPING = os.path.join(HERE, "jumping.yaml")
 
 
 class CommandTest(unittest.TestCase):

@@ -35,9 +35,13 @@ class BadConfig(CommandTest):
 
     def test_wrong_type_range_choice_and_duplicate(self):
         self.refused(MINIMAL + "steps: many\n", "config.yaml:2:8", "integer", "many")
-        self.refused(MINIMAL + "steps: -5\n", "config.yaml:2:8", "-5", ">= 0")
+        self.refused(MINIMAL + "steps: -5\n", "config.yaml:2:8", "-5", "[0, 4294967295]")
         self.refused(MINIMAL + "optimizer: {kind: adan}\n", "config.yaml:2:19", "adan", "did you mean 'adam'?")
         self.refused(MINIMAL + "steps: 1\nsteps: 2\n", "config.yaml:3:1: error: duplicate key 'steps': it stands on line 2 already")
+
+    def test_sizes_that_no_machine_has(self):
+        self.refused(MINIMAL + "eval: {size: 4294967296}\n", "eval.size: must be in [1, 16777216]")
+        self.refused(MINIMAL + "batch_size: 4294967296\n", "batch_size: must be in [1, 1048576]")
 
     def test_impossible_tasks(self):
         self.refused(MINIMAL + "task: {n_classes: 250, n_labels: 32}\n", "config.yaml:2:", "250", "32", "multiple")

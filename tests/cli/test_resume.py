@@ -10,9 +10,8 @@ import unittest
 import h5py
 import numpy as np
 
-from command import HERE, SALTUS, SMALL, CommandTest
+from command import JUMPING, SALTUS, SMALL, CommandTest
 
-JUMPING = os.path.join(HERE, "jumping.yaml")
 KILLS = int(os.environ.get("SALTUS_KILLS", "200"))
 
 
@@ -107,7 +106,7 @@ class Resume(CommandTest):
         self.stopped_run("run")
         before = self.read("run/run.h5")
         _, err = self.resume("run", "optimizer.learning_rate=0.02", rc=2)
-        self.assertIn("under another config:\n  optimizer.learning_rate: 0.05 -> 0.02\n", err)
+        self.assertIn("under another config (--force goes on all the same and records it):\n  optimizer.learning_rate: 0.05 -> 0.02\n", err)
         self.assertIn("--force", err)
         self.assertEqual(before, self.read("run/run.h5"))
         with h5py.File(self.path("run/run.h5")) as f:
@@ -126,7 +125,46 @@ class Resume(CommandTest):
             f.write(b"\0")  # runs as before, but is not the same file
         done = subprocess.run([other, "train", "--resume", self.path("run"), "--quiet"], capture_output=True, text=True)
         self.assertEqual(done.returncode, 2)
-        self.assertIn("by another build of saltus; --force goes on all the same and records it", done.stderr)
+        self.assertIn("by another build of saltus (--force goes on all the same and records it)", done.stderr)
+
+    def test_a_live_run_is_left_alone(self):
+        # Before its first saved state and after it: neither --resume nor --overwrite may touch what another process writes.
+        process = subprocess.Popen([SALTUS, "train", SMALL, "steps=100000000", "checkpoints.every=2000", "--out", self.path("run"), "--quiet"],
+                                   stdout=subprocess.DEVNULL)
+        for awaited in ["run/run.h5", "run/state.bin"]:
+            while not os.path.exists(self.path(awaited)):
+                time.sleep(0.002)
+            _, err = self.resume("run", rc=2 if awaited == "run/run.h5" and not os.path.exists(self.path("run/state.bin")) else 1)
+            self.assertIn("another process", err)
+            _, err = self.train("run", "--overwrite", "--quiet", rc=2)
+            self.assertIn("is being written by another process", err)
+        self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(), 75)
+        self.resume("run", "steps=1", "--force", rc=0)
+
+    def test_a_resume_that_fails_changes_nothing(self):
+        self.stopped_run("run")
+        before = {name: self.read(f"run/{name}") for name in ["config.yaml", "run.h5", "journal.bin", "state.bin"]}
+        _, err = self.resume("run", "checkpoints.probes=2", "--force", rc=1)
+        self.assertIn("other variables", err)
+        self.assertEqual(before, {name: self.read(f"run/{name}") for name in before})
+
+    def test_a_resumed_run_keeps_where_it_came_from(self):
+        process = subprocess.Popen([SALTUS, "train", SMALL, "steps=100000000", "--out", self.path("run"), "--quiet"], stdout=subprocess.DEVNULL)
+        while not os.path.exists(self.path("run", "state.bin")):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        names = ["config_source_yaml", "overrides", "created"]
+        with h5py.File(self.path("run/run.h5")) as f:
+            before, taken, seconds = {name: f.attrs[name] for name in names}, int(f.attrs["steps_taken"]), f.attrs["wall_s"]
+        self.assertEqual(before["overrides"], "steps=100000000")
+        self.assertIn("A network that trains in a blink", before["config_source_yaml"])
+        self.resume("run", f"steps={taken + 1}", "--force")
+        with h5py.File(self.path("run/run.h5")) as f:
+            self.assertEqual(before, {name: f.attrs[name] for name in names})
+            self.assertGreater(f.attrs["wall_s"], seconds)
 
     def test_a_folder_without_a_run_and_a_damaged_state_are_refused(self):
         _, err = self.resume("nowhere", rc=2)

@@ -1,7 +1,11 @@
 """`saltus train` as its user meets it: what it writes, that it repeats itself, how it stops."""
+import fcntl
 import os
+import pty
 import signal
+import struct
 import subprocess
+import termios
 import time
 import unittest
 
@@ -9,7 +13,7 @@ import h5py
 import numpy as np
 import xarray
 
-from command import HERE, SALTUS, SMALL, CommandTest
+from command import HERE, JUMPING, SALTUS, SMALL, CommandTest
 
 
 class Train(CommandTest):
@@ -74,6 +78,18 @@ class Train(CommandTest):
             with h5py.File(self.path(out, "run.h5")) as f:
                 return f["weights/W_Q"][0], f["attention/tokens"][:], f["eval/loss"][0]
 
+        def losses(out, *args):
+            self.train(out, "--quiet", "log.every=1", *args)
+            with h5py.File(self.path(out, "run.h5")) as f:
+                return f["train/loss"][:], f["eval/loss"][0]
+
+        train, evaluation = losses("losses")
+        data = losses("data", "seeds.data=5")
+        self.assertFalse(np.array_equal(train, data[0]))
+        self.assertTrue(np.array_equal(evaluation, data[1]))
+        task = losses("task", "seeds.task=5")
+        self.assertFalse(np.array_equal(train, task[0]))
+        self.assertFalse(np.array_equal(evaluation, task[1]))
         base, init, test = first("base"), first("init", "seeds.init=5"), first("eval", "seeds.eval=5")
         self.assertFalse(np.array_equal(base[0], init[0]))
         self.assertTrue(np.array_equal(base[1], init[1]))
@@ -105,6 +121,20 @@ class Train(CommandTest):
         self.train("run", "--quiet", "--overwrite", "seed=3")
         self.assertNotEqual(before, self.read("run/run.h5"))
 
+    def test_overwriting_removes_the_old_run_only_when_the_new_one_can_begin(self):
+        self.train("run", "--quiet")
+        before = self.read("run/run.h5")
+        self.train("run", "--quiet", "--overwrite", "stop_when.set=foo", "stop_when.above=0.5", rc=2)
+        self.assertEqual(before, self.read("run/run.h5"))
+
+    def test_a_config_of_the_users_own_in_the_folder_is_not_replaced(self):
+        os.mkdir(self.path("mine"))
+        with open(SMALL) as f:
+            text = self.write("mine/config.yaml", f.read())
+        _, err = self.train("mine", "--quiet", config=text, rc=2)
+        self.assertIn("mine/config.yaml exists and is not this run's", err)
+        self.assertIn(b"# A network that trains", self.read("mine/config.yaml"))
+
     def test_overwrite_removes_nothing_but_a_run(self):
         os.mkdir(self.path("mine"))
         self.write("mine/thesis.txt", "years of work")
@@ -119,6 +149,24 @@ class Train(CommandTest):
             self.assertEqual(f.attrs["status"], "done")
             self.assertEqual(f["weights/ckpt_step"][-1], 20)
 
+    def test_a_jump_is_recorded_with_snapshots_of_every_evaluation_around_it(self):
+        # checkpoints.every=25: the evaluation that makes the jump certain is also one whose snapshot is due.
+        for every in [200, 25]:
+            run = f"run{every}"
+            self.train(run, "--quiet", f"checkpoints.every={every}", config=JUMPING)
+            with h5py.File(self.path(run, "run.h5")) as f:
+                self.assertEqual(len(f["events/step"]), 1)
+                event = {name: f["events"][name][0] for name in f["events"]}
+                evaluations = [s for s in f["eval/step"][:] if event["step_10"] - event["width"] <= s <= event["step_90"] + event["width"]]
+                self.assertGreater(len(evaluations), 10)
+                self.assertLessEqual(set(evaluations), set(f["weights/ckpt_step"][:]))
+                self.assertEqual(list(f["weights/ckpt_step"][:]), sorted(set(f["weights/ckpt_step"][:])))
+                accuracy = f["eval/accuracy"][:, 1]
+                self.assertLess(accuracy[f["eval/step"][:] < event["step_10"]].max(), event["before"] + 0.2 * event["size"])
+                self.assertGreater(accuracy[f["eval/step"][:] > event["step_90"]].min(), event["after"] - 0.2 * event["size"])
+            done = subprocess.run(["/usr/bin/python3", os.path.join(HERE, "rebuild_logits.py"), self.path(run, "run.h5")], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_a_signal_finishes_the_step_and_saves(self):
         for sig in [signal.SIGINT, signal.SIGTERM]:
             out = self.path(sig.name)
@@ -130,6 +178,7 @@ class Train(CommandTest):
             text, _ = process.communicate(timeout=30)
             self.assertEqual(process.returncode, 75)
             self.assertIn("interrupted after", text)
+            self.assertIn(f"train --resume {out}", text)
             with h5py.File(os.path.join(out, "run.h5")) as f:
                 self.assertEqual(f.attrs["status"], "interrupted")
                 self.assertEqual(f["weights/ckpt_step"][-1], f.attrs["steps_taken"])
@@ -139,6 +188,26 @@ class Train(CommandTest):
         self.assertRegex(err, r"training diverged at step \d+: \w+ in (blocks\.\d\.attn|classifier) makes -?(inf|nan)")
         with h5py.File(self.path("run/run.h5")) as f:
             self.assertEqual(f.attrs["status"], "diverged")
+
+    def test_on_a_terminal_progress_is_one_line_that_fits(self):
+        for columns in [80, 60, 200]:
+            main, child = pty.openpty()
+            fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            process = subprocess.Popen([SALTUS, "train", JUMPING, "steps=600", "--out", self.path(f"tty{columns}")], stdout=subprocess.DEVNULL, stderr=child)
+            os.close(child)
+            shown = b""
+            while True:
+                try:
+                    shown += os.read(main, 65536)
+                except OSError:  # the terminal's other end is closed
+                    break
+            os.close(main)
+            self.assertEqual(process.wait(), 0)
+            lines = shown.decode().replace("\x1b[K", "").replace("\n", "").split("\r")
+            self.assertGreater(len(lines), 2)
+            for line in lines:
+                self.assertLess(len(line), columns)
+            self.assertIn("steps/s", shown.decode())
 
     def test_without_a_terminal_progress_is_plain_lines(self):
         _, err = self.train("run")

@@ -120,10 +120,24 @@ TEST_CASE("outputs go straight to the memory they are asked for in") {
   CHECK(plan.output(2) == weights);
 }
 
-TEST_CASE("a parameter recorded twice is one node, and another shape is refused") {
+TEST_CASE("an input or parameter recorded twice is one node, and another shape, type or kind is refused") {
   Graph g;
   CHECK(g.param("w", {3}) == g.param("w", {3}));
-  CHECK_THROWS_WITH(g.param("w", {4}), "parameter 'w' is recorded as [3] and as [4]");
+  CHECK(g.input("x", {3}) == g.input("x", {3}));
+  CHECK_THROWS_WITH(g.param("w", {4}), "param 'w' of shape [4] is recorded as param of shape [3] already");
+  CHECK_THROWS_WITH(g.input("x", {4}), "input 'x' of shape [4] is recorded as input of shape [3] already");
+  CHECK_THROWS_WITH(g.input("x", {3}, DType::i32), Catch::Contains("already"));
+  CHECK_THROWS_WITH(g.param("x", {3}), Catch::Contains("recorded as input"));
+}
+
+TEST_CASE("constants are equal only when their bits are") {
+  Graph g;
+  const Var x = g.input("x", {1});
+  const Plan plan = compile(g, {x / g.constant(0.0), x / g.constant(-0.0), x + g.constant(std::nan("")), x + g.constant(1)});
+  fill(plan, "x", {1});
+  plan.run();
+  CHECK((plan.output(0)[0] > 0 && plan.output(1)[0] < 0));
+  CHECK((std::isnan(plan.output(2)[0]) && plan.output(3)[0] == 2));
 }
 
 TEST_CASE("taps carry the scope they were recorded in") {

@@ -174,7 +174,7 @@ TEST_CASE("a run is never overwritten") {
     FAIL("it was");
   } catch (const Error& error) {
     CHECK(error.code() == ExitCode::bad_input);
-    CHECK_THAT(error.what(), Catch::Contains("run/run.h5 exists"));
+    CHECK_THAT(error.what(), Catch::Contains("run holds a run already"));
   }
   CHECK(read_file(folder / "run/run.h5") == before);
 }

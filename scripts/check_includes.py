@@ -21,7 +21,8 @@ BELOW = {
     "probes": ["data"],
     "train": ["nn", "data", "probes"],
     "experiments": ["train"],
-    "cli": ["experiments"],
+    "sweep": ["train"],
+    "cli": ["experiments", "sweep"],
 }
 # library -> the only files that may include it.
 DOORS = {"dnnl": r"framework/kernels/gemm[^/]*\.cpp", "yaml-cpp": r"framework/config/[^/]*\.cpp"}

@@ -1,9 +1,17 @@
 #include "cli/verbs.h"
+
+#include <cstdlib>
+
 #include "config/reader.h"
 #include "core/check.h"
 #include "experiments/registry.h"
 
 namespace saltus::cli {
+
+std::string command() {
+  const char* given = std::getenv("SALTUS_COMMAND");
+  return given ? given : "saltus";
+}
 
 CLI::Option* ConfigArguments::add_to(CLI::App& verb) {
   CLI::Option* config = verb.add_option("config", path, "YAML file: see `saltus describe` for its keys");

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -25,12 +24,6 @@ std::string text_of(const std::string& path) {
   std::ostringstream text;
   text << std::ifstream(path).rdbuf();
   return text.str();
-}
-
-/// How the user calls this program: scripts/saltus says so, since the program itself is not on anybody's PATH.
-std::string command() {
-  const char* given = std::getenv("SALTUS_COMMAND");
-  return given ? given : "saltus";
 }
 
 std::string plot_command() {

@@ -14,6 +14,17 @@ Action add_train(CLI::App& app);
 Action add_plan(CLI::App& app);
 Action add_describe(CLI::App& app);
 Action add_bench(CLI::App& app);
+Action add_show(CLI::App& app);
+Action add_ls(CLI::App& app);
+Action add_completion(CLI::App& app);
+Action add_sweep(CLI::App& app);
+/// Of `sweep`, in files of their own.
+Action add_collect(CLI::App& sweep);
+Action add_submit(CLI::App& sweep);
+Action add_cancel(CLI::App& sweep);
+
+/// How the user calls this program: scripts/saltus says so, since the program itself is not on anybody's PATH.
+std::string command();
 
 /// A config file and what the command line says on top of it.
 struct ConfigArguments {

@@ -302,10 +302,15 @@ void refuse_unknown_keys(const ConfigNode& root, const Findings& findings) {
   if (name == "inherit" && !at.source->is_override) {
     fail_at(at, "'inherit' works only at the top level of a file");
   }
+  if (name == "sweep" || name.starts_with("sweep.")) {
+    fail_at(at, "'sweep' describes many runs: `saltus sweep run` trains them");
+  }
   fail_at(at, fmt::format("unknown key '{}'{}", name, suggestion(first, findings)));
 }
 
-void read_from(const ConfigNode& root, const std::function<void(Fields&)>& list) {
+}  // namespace
+
+void read_config_tree(const ConfigNode& root, const std::function<void(Fields&)>& list) {
   Findings findings;
   Reader reader(&root, Place{root.place.source}, "", findings);
   list(reader);
@@ -313,16 +318,14 @@ void read_from(const ConfigNode& root, const std::function<void(Fields&)>& list)
   if (!findings.broken_rule.empty()) fail_at(findings.broken_at, findings.broken_rule);
 }
 
-}  // namespace
-
 void read_config(const std::string& path, std::span<const Override> overrides,
                  const std::function<void(Fields&)>& list) {
-  read_from(read_tree(path, overrides), list);
+  read_config_tree(read_tree(path, overrides), list);
 }
 
 void read_config_text(const std::string& name, std::string_view yaml, std::span<const Override> overrides,
                       const std::function<void(Fields&)>& list) {
-  read_from(read_tree(name, yaml, overrides), list);
+  read_config_tree(read_tree(name, yaml, overrides), list);
 }
 
 }  // namespace saltus

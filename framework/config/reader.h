@@ -9,6 +9,8 @@
 
 namespace saltus {
 
+struct ConfigNode;  // tree.h
+
 /// One value given outside the file. `origin` opens every message about it: "<command line>: override 2
 /// 'model.n_heads=2'".
 struct Override {
@@ -32,5 +34,8 @@ void read_config(const std::string& path, std::span<const Override> overrides,
 /// As read_config, for a text that is already in memory; `name` stands for the path.
 void read_config_text(const std::string& name, std::string_view yaml, std::span<const Override> overrides,
                       const std::function<void(Fields&)>& list);
+
+/// As read_config, for a tree (tree.h) that its caller has changed: every message still names the place a value came from.
+void read_config_tree(const ConfigNode& root, const std::function<void(Fields&)>& list);
 
 }  // namespace saltus

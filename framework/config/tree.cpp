@@ -60,23 +60,9 @@ class Loader {
   }
 
   void apply(const Override& change, ConfigNode& root) {
-    const auto source = std::make_shared<const Source>(
-        Source{.name = change.origin, .text = change.value, .is_override = true, .key = change.key, .order = order_++});
-    const Place place{source};
-    if (!is_text(change.value)) fail_at(place, "not a text in UTF-8");
-    ConfigNode value = override_value(source);
-    std::string_view rest = change.key;
-    while (true) {  // from the last part of the path outwards: a.b=1 is the tree {a: {b: 1}}
-      const std::size_t dot = rest.rfind('.');
-      const std::string_view part = rest.substr(dot == std::string_view::npos ? 0 : dot + 1);
-      if (part.empty()) fail_at(place, fmt::format("'{}' is not a path of keys such as model.n_heads", change.key));
-      ConfigNode outer(Kind::mapping, place);
-      outer.entries.push_back({std::string(part), place, std::move(value)});
-      value = std::move(outer);
-      if (dot == std::string_view::npos) break;
-      rest = rest.substr(0, dot);
-    }
-    merge(root, std::move(value));
+    ConfigNode value = override_value(change, order_++);
+    const Place place{value.place.source};
+    set_at(root, change.key, place, std::move(value));
   }
 
  private:
@@ -98,14 +84,6 @@ class Loader {
     return merged;
   }
 
-  /// Lists, mappings and quoted texts are YAML; anything else stands for itself, so that `run.name=a: #1` needs no
-  /// quotes.
-  static ConfigNode override_value(const std::shared_ptr<const Source>& source) {
-    const std::string& text = source->text;
-    if (text.find_first_of("[{\"'") == 0) return parse_yaml(source);
-    return {is_null_word(text) ? Kind::null : Kind::scalar, Place{source}, text};
-  }
-
   std::vector<std::string> open_files_;  // the chain of files being read, to find circles
   std::vector<std::string> open_paths_;  // the same as the user spelt them
   int order_ = 0;
@@ -124,6 +102,30 @@ ConfigNode::ConfigNode(Kind kind_, Place place_, std::string text_, bool in_quot
 const ConfigEntry* ConfigNode::find(std::string_view key) const {
   const auto entry = std::ranges::find(entries, key, &ConfigEntry::key);
   return entry == entries.end() ? nullptr : &*entry;
+}
+
+ConfigNode override_value(const Override& change, int order) {
+  const auto source =
+      std::make_shared<const Source>(Source{.name = change.origin, .text = change.value, .is_override = true, .key = change.key, .order = order});
+  const std::string& text = source->text;
+  if (!is_text(text)) fail_at({source}, "not a text in UTF-8");
+  if (text.find_first_of("[{\"'") == 0) return parse_yaml(source);
+  return {is_null_word(text) ? Kind::null : Kind::scalar, Place{source}, text};
+}
+
+void set_at(ConfigNode& root, std::string_view path, const Place& place, ConfigNode value) {
+  std::string_view rest = path;
+  while (true) {  // from the last part of the path outwards: a.b=1 is the tree {a: {b: 1}}
+    const std::size_t dot = rest.rfind('.');
+    const std::string_view part = rest.substr(dot == std::string_view::npos ? 0 : dot + 1);
+    if (part.empty()) fail_at(place, fmt::format("'{}' is not a path of keys such as model.n_heads", path));
+    ConfigNode outer(Kind::mapping, place);
+    outer.entries.push_back({std::string(part), place, std::move(value)});
+    value = std::move(outer);
+    if (dot == std::string_view::npos) break;
+    rest = rest.substr(0, dot);
+  }
+  merge(root, std::move(value));
 }
 
 ConfigNode read_tree(const std::string& path, std::span<const Override> overrides) {

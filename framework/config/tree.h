@@ -38,4 +38,11 @@ struct ConfigEntry {
 ConfigNode read_tree(const std::string& path, std::span<const Override> overrides);
 ConfigNode read_tree(const std::string& path, std::string_view bytes, std::span<const Override> overrides);
 
+/// The value that an override gives, its place in a source of the given order. Lists, mappings and quoted texts are YAML; anything else
+/// stands for itself, so that `run.name=a: #1` needs no quotes.
+ConfigNode override_value(const Override& change, int order);
+
+/// Lays `value` on the tree at a dotted path, given at `place`, as an override is.
+void set_at(ConfigNode& root, std::string_view path, const Place& place, ConfigNode value);
+
 }  // namespace saltus

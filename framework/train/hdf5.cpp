@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <hdf5_hl.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "core/check.h"
@@ -53,6 +54,16 @@ void write_strings_to_attribute(const Handle& object, const std::string& name, s
   std::vector<const char*> pointers;
   for (const std::string& value : values) pointers.push_back(value.c_str());
   ensure(H5Awrite(attribute.get(), type.get(), pointers.data()), what);
+}
+
+/// Strings that HDF5 allocated, which are freed.
+std::vector<std::string> taken(std::span<char* const> pointers) {
+  std::vector<std::string> texts;
+  for (char* text : pointers) {
+    texts.emplace_back(text != nullptr ? text : "");
+    H5free_memory(text);
+  }
+  return texts;
 }
 
 void write_number(const Handle& object, const std::string& name, hid_t file_type, hid_t memory_type,
@@ -113,6 +124,8 @@ Handle create_dataset(const Handle& group, const DatasetSpec& spec) {
   H5Pset_obj_track_times(creation.get(), false);
   // The unused end of the last chunk is written too: otherwise the file would hold whatever was in memory.
   H5Pset_fill_time(creation.get(), H5D_FILL_TIME_ALLOC);
+  if (spec.fill)
+    ensure(H5Pset_fill_value(creation.get(), H5T_NATIVE_DOUBLE, &*spec.fill), "set what fills " + spec.name);
   const Handle access = property_list(H5P_DATASET_ACCESS);
   if (spec.chunk_rows > 0) {
     std::vector<hsize_t> chunk = spec.dims;
@@ -157,15 +170,20 @@ void write_strings(const Handle& dataset, const std::vector<std::string>& values
   write_all(dataset, string_type().get(), pointers.data(), what);
 }
 
+void write_box(const Handle& dataset, hid_t type, std::span<const hsize_t> start, std::span<const hsize_t> count,
+               const void* data, const std::string& what) {
+  const Handle file_space(H5Dget_space(dataset.get()), what);
+  ensure(H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr), what);
+  const Handle memory_space = simple_space(count, false);
+  ensure(H5Dwrite(dataset.get(), type, memory_space.get(), file_space.get(), H5P_DEFAULT, data), what);
+}
+
 void write_rows(const Handle& dataset, hid_t type, std::span<const hsize_t> dims, hsize_t first, hsize_t count,
                 const void* data, const std::string& what) {
   std::vector<hsize_t> start(dims.size(), 0), block(dims.begin(), dims.end());
   start[0] = first;
   block[0] = count;
-  const Handle file_space(H5Dget_space(dataset.get()), what);
-  ensure(H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr), what);
-  const Handle memory_space = simple_space(block, false);
-  ensure(H5Dwrite(dataset.get(), type, memory_space.get(), file_space.get(), H5P_DEFAULT, data), what);
+  write_box(dataset, type, start, block, data, what);
 }
 
 void make_scale(const Handle& dataset, const std::string& name) {
@@ -176,16 +194,100 @@ void attach_scale(const Handle& dataset, const Handle& scale, unsigned axis, con
   ensure(H5DSattach_scale(dataset.get(), scale.get(), axis), what);
 }
 
+Handle open_file(const std::string& path) {
+  return Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), "open " + path);
+}
+
+Handle open_group(const Handle& file, const std::string& name) {
+  return Handle(H5Gopen2(file.get(), name.c_str(), H5P_DEFAULT), "open the group " + name);
+}
+
+Handle open_dataset(const Handle& group, const std::string& name) {
+  return Handle(H5Dopen2(group.get(), name.c_str(), H5P_DEFAULT), "open the dataset " + name);
+}
+
+std::vector<std::string> member_names(const Handle& group) {
+  std::vector<std::string> names;
+  const auto visit = [](hid_t, const char* name, const H5L_info_t*, void* out) -> herr_t {
+    static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+    return 0;
+  };
+  hsize_t at = 0;
+  ensure(H5Literate(group.get(), H5_INDEX_CRT_ORDER, H5_ITER_INC, &at, visit, &names), "list what a group holds");
+  return names;
+}
+
+std::optional<AttributeValue> read_attribute(const Handle& object, const std::string& name) {
+  const std::string what = "read the attribute " + name;
+  if (H5Aexists(object.get(), name.c_str()) <= 0) return std::nullopt;
+  const Handle attribute(H5Aopen(object.get(), name.c_str(), H5P_DEFAULT), what);
+  const Handle stored(H5Aget_type(attribute.get()), what), space(H5Aget_space(attribute.get()), what);
+  const bool scalar = H5Sget_simple_extent_type(space.get()) == H5S_SCALAR;
+  const H5T_class_t kind = H5Tget_class(stored.get());
+  if (kind == H5T_STRING && H5Tis_variable_str(stored.get()) > 0) {
+    std::vector<char*> pointers(static_cast<std::size_t>(H5Sget_simple_extent_npoints(space.get())));
+    ensure(H5Aread(attribute.get(), string_type().get(), pointers.data()), what);
+    const std::vector<std::string> texts = taken(pointers);
+    return scalar ? AttributeValue(texts.at(0)) : AttributeValue(texts);
+  }
+  std::int64_t integer = 0;
+  double number = 0;
+  if (scalar && kind == H5T_INTEGER && H5Aread(attribute.get(), H5T_NATIVE_INT64, &integer) >= 0) return integer;
+  if (scalar && kind == H5T_FLOAT && H5Aread(attribute.get(), H5T_NATIVE_DOUBLE, &number) >= 0) return number;
+  return std::nullopt;
+}
+
+std::vector<hsize_t> dims_of(const Handle& dataset) {
+  const Handle space(H5Dget_space(dataset.get()), "ask for a dataset's shape");
+  std::vector<hsize_t> dims(static_cast<std::size_t>(H5Sget_simple_extent_ndims(space.get())));
+  H5Sget_simple_extent_dims(space.get(), dims.data(), nullptr);
+  return dims;
+}
+
+bool grows(const Handle& dataset) {
+  const Handle space(H5Dget_space(dataset.get()), "ask for a dataset's shape");
+  std::vector<hsize_t> limits(static_cast<std::size_t>(H5Sget_simple_extent_ndims(space.get())));
+  H5Sget_simple_extent_dims(space.get(), nullptr, limits.data());
+  return !limits.empty() && limits[0] == H5S_UNLIMITED;
+}
+
+bool is_scale(const Handle& dataset) { return H5DSis_scale(dataset.get()) > 0; }
+
+std::vector<std::string> scale_names(const Handle& dataset) {
+  std::vector<std::string> names(dims_of(dataset).size());
+  const auto visit = [](hid_t, unsigned, hid_t scale, void* out) -> herr_t {
+    std::string name(static_cast<std::size_t>(std::max<ssize_t>(H5DSget_scale_name(scale, nullptr, 0), 0)), ' ');
+    H5DSget_scale_name(scale, name.data(), name.size() + 1);
+    *static_cast<std::string*>(out) = name;
+    return 1;
+  };
+  for (unsigned axis = 0; axis < names.size(); ++axis) {
+    H5DSiterate_scales(dataset.get(), axis, nullptr, visit, &names[axis]);
+  }
+  return names;
+}
+
+void read_rows(const Handle& dataset, hid_t type, hsize_t first, hsize_t count, void* data, const std::string& what) {
+  std::vector<hsize_t> block = dims_of(dataset), start(block.size(), 0);
+  start[0] = first;
+  block[0] = count;
+  const Handle file_space(H5Dget_space(dataset.get()), what), memory_space = simple_space(block, false);
+  ensure(H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, start.data(), nullptr, block.data(), nullptr), what);
+  ensure(H5Dread(dataset.get(), type, memory_space.get(), file_space.get(), H5P_DEFAULT, data), what);
+}
+
+std::vector<std::string> read_strings(const Handle& dataset, const std::string& what) {
+  std::vector<char*> pointers(dims_of(dataset).at(0));
+  ensure(H5Dread(dataset.get(), string_type().get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()), what);
+  return taken(pointers);
+}
+
 std::string read_text_attribute(const std::string& path, const std::string& name) {
   const QuietErrors quiet;
-  const Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), "open " + path);
-  const Handle attribute(H5Aopen(file.get(), name.c_str(), H5P_DEFAULT), "read the attribute " + name + " of " + path);
-  const Handle type = string_type();
-  char* text = nullptr;
-  ensure(H5Aread(attribute.get(), type.get(), &text), "read the attribute " + name + " of " + path);
-  const std::string value = text;
-  H5free_memory(text);
-  return value;
+  const Handle file = open_file(path);
+  const std::optional<AttributeValue> value = read_attribute(file, name);
+  check(value && std::holds_alternative<std::string>(*value), "{} has no text attribute {}", path, name);
+  return std::get<std::string>(*value);
 }
 
 std::string version() {

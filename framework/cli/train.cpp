@@ -9,6 +9,7 @@
 #include "cli/verbs.h"
 #include "core/check.h"
 #include "train/recorder.h"
+#include "train/resume.h"
 #include "train/trainer.h"
 
 namespace saltus::cli {
@@ -71,6 +72,7 @@ int resume(Arguments& a, const CLI::App& verb) {
   check_input(std::filesystem::exists(a.config.path), "{} holds no run: there is no {}", a.run.folder, a.config.path);
   const std::string status = run_status(a.run.folder);
   if (status == "done" || status == "diverged") {
+    clear_finished_run(a.run.folder);
     fmt::print("{} is {} already: there is nothing to go on with\n", a.run.folder, status);
     return static_cast<int>(status == "done" ? ExitCode::ok : ExitCode::diverged);
   }

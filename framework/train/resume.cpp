@@ -75,6 +75,14 @@ void remove_saved_state(const std::string& folder) {
   std::filesystem::remove_all(folder + "/recent", ignored);
 }
 
+void clear_finished_run(const std::string& folder) {
+  const std::string journal = folder + "/journal.bin";
+  if (Journal::is_open_elsewhere(journal)) return;  // its process is about to do it
+  std::error_code ignored;
+  std::filesystem::remove(journal, ignored);
+  remove_saved_state(folder);
+}
+
 void stamp(StateArchive& state, const TrainConfig& config, const RunOrigin& origin) {
   state.set("config_yaml", resolved_yaml(config));
   state.set("program", program());

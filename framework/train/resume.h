@@ -21,6 +21,9 @@ void write_config_file(const std::string& folder, const TrainConfig& config);
 /// Removes what only an unfinished run needs besides its journal.
 void remove_saved_state(const std::string& folder);
 
+/// Removes what is left of a run whose process was killed after its last run.h5 was written and before it had cleared up.
+void clear_finished_run(const std::string& folder);
+
 /// Stamps a state with what it belongs to: config, program and origin.
 void stamp(StateArchive& state, const TrainConfig& config, const RunOrigin& origin);
 

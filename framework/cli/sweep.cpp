@@ -172,10 +172,12 @@ Action add_retry(CLI::App& sweep) {
 int run(SpecArguments& spec, const LocalRunOptions& options, const CLI::App& verb) {
   Sweep sweep = spec.create(verb);
   const ExitCode code = run_workers(sweep, options);
-  fmt::print("{}", look_at(sweep).text());
+  const SweepStatus status = look_at(sweep);
+  fmt::print("{}", status.text());
   if (code == ExitCode::interrupted)
     fmt::print("stopped; the same command goes on, without losing or repeating anything\n");
-  if (code == ExitCode::failed) fmt::print("`{} sweep retry {}` makes failed jobs open again\n", command(), spec.folder);
+  if (status.count(JobState::failed) > 0)
+    fmt::print("`{} sweep retry {}` makes failed jobs open again\n", command(), spec.folder);
   if (code != ExitCode::interrupted) print(collect(sweep, default_sweep_file(spec.folder)));
   return static_cast<int>(code);
 }

@@ -100,7 +100,8 @@ class Worker {
 
   /// A killed worker's training is killed with it, but may take a moment longer to be gone.
   void wait_for_predecessor(const SweepJob& job) {
-    const Seconds limit = std::min(most_time_to_die, Seconds(options_.lease_seconds / 2));  // the lease is not renewed here
+    const Seconds limit =
+        std::min(most_time_to_die, Seconds(options_.lease_seconds / 2));  // the lease is not renewed here
     const std::string journal = sweep_.run_folder(job.id) + "/journal.bin";
     const auto start = std::chrono::steady_clock::now();
     while (Journal::is_open_elsewhere(journal) && std::chrono::steady_clock::now() - start < limit && !stopped_) {

@@ -285,18 +285,19 @@ class Stopping(SweepTest):
         out, err = process.communicate(timeout=30)
         self.assertEqual(process.returncode, 75, err)
         self.assertIn("the same command goes on", out)
-        states = dict(zip(jobs, self.states()))  # of the last two, one may not have begun
+        at_stop = {job["id"]: job for job in self.status()["list"]}
+        states = {job: at_stop[job]["state"] for job in jobs}  # the last one's run may not have begun
         done = {job: self.touched(job) for job in jobs if states[job] == "done"}
-        stopped = [job for job in jobs if states[job] == "interrupted"]
-        self.assertTrue(done and stopped, states)
+        self.assertTrue(done, states)
+        self.assertEqual(states[jobs[2]], "interrupted")
 
         self.saltus("sweep", *command)
         self.assertEqual(self.states(), ["done"] * 4)
         self.assertEqual({job: self.touched(job) for job in done}, done)
-        self.assertEqual({job: self.record(job)["attempts"] for job in jobs}, {job: 2 if job in stopped else 1 for job in jobs})
-        for job in stopped:
-            with h5py.File(self.path("sweep/runs", job, "run.h5")) as f:
-                self.assertRegex(f.attrs["resumed"], r"^step [1-9]\d*, ")
+        for job in jobs:
+            self.assertEqual(self.record(job)["attempts"], at_stop[job]["attempts"] + (states[job] != "done"))
+        with h5py.File(self.path("sweep/runs", jobs[2], "run.h5")) as f:
+            self.assertRegex(f.attrs["resumed"], r"^step [1-9]\d*, ")
         self.assert_runs_as_if_trained_alone(*LONG)
         # Once more changes nothing at all.
         all_done = [self.touched(job) for job in jobs]

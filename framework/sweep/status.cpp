@@ -113,13 +113,16 @@ StatusDisplay::StatusDisplay(std::FILE* out, Sweep& sweep)
   over_ = status.is_over();
 }
 
-void StatusDisplay::show(const SweepStatus& status, bool line_is_due) {
+void StatusDisplay::show(const SweepStatus& status, bool line_is_due, bool last) {
   over_ = status.is_over();
   if (!out_) return;
   for (std::size_t i = 0; i < told_.size(); ++i) {
-    if (told_[i] || !went_wrong(status.jobs[i].state)) continue;
+    const JobStatus& job = status.jobs[i];
+    // run.h5 tells of a divergence a moment before the worker's record tells of the reason.
+    const bool complete = last || job.record.last_exit_code.has_value();
+    if (told_[i] || !went_wrong(job.state) || !complete) continue;
     told_[i] = true;
-    fmt::print(out_, "{}{}\n", live_ ? "\r\x1b[K" : "", described(status.jobs[i]));
+    fmt::print(out_, "{}{}\n", live_ ? "\r\x1b[K" : "", described(job));
   }
   if (live_) fmt::print(out_, "\r{}\x1b[K", status.line());
   if (!live_ && line_is_due) fmt::print(out_, "{}\n", status.line());
@@ -131,14 +134,14 @@ bool StatusDisplay::update() {
   if (start < next_look_) return over_;
   const bool line_is_due = start >= next_line_;
   if (line_is_due) next_line_ = start + std::chrono::seconds(10);
-  show(look_at(sweep_), line_is_due);
+  show(look_at(sweep_), line_is_due, false);
   // A look at many jobs takes a while: spend little of the time on it.
   next_look_ = start + std::max<Clock::duration>(std::chrono::milliseconds(200), 30 * (Clock::now() - start));
   return over_;
 }
 
 void StatusDisplay::finish() {
-  show(look_at(sweep_), true);
+  show(look_at(sweep_), true, true);
   if (live_ && out_) fmt::print(out_, "\n");
 }
 

@@ -49,7 +49,7 @@ class StatusDisplay {
   void finish();
 
  private:
-  void show(const SweepStatus& status, bool line_is_due);
+  void show(const SweepStatus& status, bool line_is_due, bool last);
 
   using Clock = std::chrono::steady_clock;
   std::FILE* out_;

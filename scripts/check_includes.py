@@ -20,7 +20,8 @@ BELOW = {
     "data": ["kernels", "config"],
     "probes": ["data"],
     "train": ["nn", "data", "probes"],
-    "experiments": ["train"],
+    "study": ["train"],
+    "experiments": ["study"],
     "sweep": ["train"],
     "cli": ["experiments", "sweep"],
 }

@@ -57,14 +57,15 @@ std::vector<std::string> ProgressProbe::taps() const {
 }
 
 std::vector<Measure> ProgressProbe::measures() const {
-  return {{"item_label", "ILA: attention of a label token to its item, mean over pairs", true},
-          {"prev_token", "attention to the previous token, mean over all tokens but the first", true},
-          {"target_item_label", "TILA: attention of the target to labels of its own class, summed over them", true},
-          {"target_labels", "TLA: attention of the target to all label tokens", true},
-          {"induction_strength", "attention of the target to a right label minus to a wrong one, means", true},
-          {"target_item_item", "TIIA: attention of the target to items of its own class, summed over them", true},
-          {"attention_entropy", "entropy of the attention in nats, mean over queries", true},
-          {"target_attention_entropy", "entropy of the target's attention in nats", true},
+  const std::vector<Dim> layer_head = {{.name = "layer", .size = n_layers_}, {.name = "head", .size = n_heads_}};
+  return {{"item_label", "ILA: attention of a label token to its item, mean over pairs", layer_head},
+          {"prev_token", "attention to the previous token, mean over all tokens but the first", layer_head},
+          {"target_item_label", "TILA: attention of the target to labels of its own class, summed over them", layer_head},
+          {"target_labels", "TLA: attention of the target to all label tokens", layer_head},
+          {"induction_strength", "attention of the target to a right label minus to a wrong one, means", layer_head},
+          {"target_item_item", "TIIA: attention of the target to items of its own class, summed over them", layer_head},
+          {"attention_entropy", "entropy of the attention in nats, mean over queries", layer_head},
+          {"target_attention_entropy", "entropy of the target's attention in nats", layer_head},
           {"context_label_accuracy", "CLA: share of sequences whose largest logit is a label shown in the context"},
           {"context_label_mass", "CLA by mass: softmax probability of the labels shown in the context"}};
 }

@@ -11,7 +11,6 @@ class ProgressProbe : public Probe {
   ProgressProbe(const IclClassificationConfig& task, int n_layers, int n_heads);
   std::vector<std::string> taps() const override;
   std::vector<Measure> measures() const override;
-  int size(const Measure& m) const override { return m.per_head ? n_layers_ * n_heads_ : 1; }
   void accumulate(const Batch& batch, const std::function<TapValue(const std::string&)>& tap, std::span<double> sums) const override;
 
  private:

@@ -42,7 +42,8 @@ System system() {
   return {.task_fields = [config](Fields& f) { config->task.fields(f); },
           .model_fields = [config](Fields& f) { config->model.fields(f); },
           .rules = [config](Fields& f) { config->rules(f); },
-          .build = [config](const Seeds& seeds) { return build(*config, seeds); }};
+          .build = [config](const Seeds& seeds) { return build(*config, seeds); },
+          .set_context_length = [config](std::int64_t length) { config->task.n_pairs = length; }};
 }
 
 }  // namespace saltus::icl_classification

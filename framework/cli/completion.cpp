@@ -42,12 +42,17 @@ class Keys final : public Fields {
   std::string prefix_;
 };
 
-/// Of all systems together: the config that the keys are for may not be on the command line yet.
+/// Of all systems and studies together: the config that the keys are for may not be on the command line yet.
 Keys all_keys() {
   Keys all;
   for (const SystemEntry& entry : systems()) {
     TrainConfig config(systems());
     config.system_name = entry.name;
+    config.fields(all);
+  }
+  for (const StudyEntry& entry : studies()) {
+    StudyConfig config(studies());
+    config.study_name = entry.name;
     config.fields(all);
   }
   std::sort(all.names.begin(), all.names.end());
@@ -131,6 +136,7 @@ int print_bash(const CLI::App& app) {
   fmt::print("shopt -s extglob\n_saltus_keys=\"{}\"\n", fmt::join(keys.names, " "));
   std::vector<std::string> names;
   for (const SystemEntry& entry : systems()) names.emplace_back(entry.name);
+  for (const StudyEntry& entry : studies()) names.emplace_back(entry.name);
   fmt::print("_saltus_systems=\"{}\"\n\n# What may follow a verb.\n_saltus_verb() {{\n  case \"$1\" in\n",
              fmt::join(names, " "));
   for (const Verb& verb : verbs) {

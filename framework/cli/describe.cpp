@@ -11,21 +11,38 @@
 namespace saltus::cli {
 namespace {
 
-int describe(const std::string& system, bool markdown) {
-  if (system.empty()) {
-    fmt::print("systems:\n");
-    for (const SystemEntry& entry : systems()) fmt::print("  {:<22} {}\n", entry.name, entry.doc);
-    fmt::print("\n`saltus describe <system>` lists every key of its configs.\n");
+void print_page(const std::function<void(Fields&)>& list, bool markdown) {
+  fmt::print("{}", markdown ? describe_markdown(list) : describe_text(list));
+}
+
+void print_names() {
+  fmt::print("systems, for `saltus train`:\n");
+  for (const SystemEntry& entry : systems()) fmt::print("  {:<30} {}\n", entry.name, entry.doc);
+  fmt::print("\nstudies, for `saltus study`:\n");
+  for (const StudyEntry& entry : studies()) fmt::print("  {:<30} {}\n", entry.name, entry.doc);
+  fmt::print("\n`saltus describe <name>` lists every key of its configs.\n");
+}
+
+int describe(const std::string& name, bool markdown) {
+  std::vector<std::string> names;
+  for (const SystemEntry& entry : systems()) {
+    names.emplace_back(entry.name);
+    if (name != entry.name) continue;
+    TrainConfig config(systems());
+    config.system_name = name;
+    print_page([&config](Fields& f) { config.fields(f); }, markdown);
     return 0;
   }
-  std::vector<std::string> names;
-  for (const SystemEntry& entry : systems()) names.emplace_back(entry.name);
-  check_input(std::find(names.begin(), names.end(), system) != names.end(), "there is no system '{}'; there is: {}", system,
-              fmt::join(names, ", "));
-  TrainConfig config(systems());
-  config.system_name = system;
-  const auto list = [&config](Fields& f) { config.fields(f); };
-  fmt::print("{}", markdown ? describe_markdown(list) : describe_text(list));
+  for (const StudyEntry& entry : studies()) {
+    names.emplace_back(entry.name);
+    if (name != entry.name) continue;
+    StudyConfig config(studies());
+    config.study_name = name;
+    print_page([&config](Fields& f) { config.fields(f); }, markdown);
+    return 0;
+  }
+  check_input(name.empty(), "there is no system or study '{}'; there is: {}", name, fmt::join(names, ", "));
+  print_names();
   return 0;
 }
 
@@ -37,8 +54,8 @@ Action add_describe(CLI::App& app) {
     bool markdown = false;
   };
   auto a = std::make_shared<Arguments>();
-  CLI::App* verb = app.add_subcommand("describe", "list every config key of a system, with type, default and meaning");
-  verb->add_option("system", a->system, "system's name; none: list the systems");
+  CLI::App* verb = app.add_subcommand("describe", "list every config key of a system or a study, with type, default and meaning");
+  verb->add_option("system", a->system, "name of a system or a study; none: list them");
   verb->add_flag("--markdown", a->markdown, "as Markdown tables");
   verb->footer("  saltus describe icl_classification");
   return [a] { return describe(a->system, a->markdown); };

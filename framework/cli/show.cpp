@@ -75,10 +75,28 @@ std::vector<std::string> entry_names(const Table& table, const std::vector<std::
   return names;
 }
 
+/// Variables without axes, two on a line where there are many.
+void print_scalars(const RunReader& run, const Table& table) {
+  std::vector<std::string> cells;
+  std::size_t name_width = 0;
+  for (const Variable& variable : table.variables) {
+    if (variable.dims.empty()) name_width = std::max(name_width, variable.name.size());
+  }
+  for (const Variable& variable : table.variables) {
+    if (!variable.dims.empty()) continue;
+    const double value = run.last_row(table.group, variable.name).at(0);
+    cells.push_back(fmt::format("{:<{}}{:>10}", variable.name, name_width, number(value)));
+  }
+  const std::size_t columns = cells.size() > 4 && 2 * (name_width + 10) + 6 <= kColumns ? 2 : 1, lines = (cells.size() + columns - 1) / columns;
+  for (std::size_t i = 0; i < lines; ++i) {
+    fmt::print("  {}{}\n", cells[i], columns == 2 && i + lines < cells.size() ? "    " + cells[i + lines] : "");
+  }
+}
+
 /// The variables that share their axes, as lines; their entries as columns, as many at a time as a line holds.
 void print_last_rows(const RunReader& run, const Table& table, const std::vector<std::string>& dims) {
   const std::string axes = fmt::format("{}", fmt::join(dims, "."));
-  std::size_t name_width = axes.size(), column_width = 9;
+  std::size_t name_width = axes.size(), column_width = 10;
   std::vector<std::pair<std::string, std::vector<double>>> lines;
   for (const Variable& variable : table.variables) {
     name_width = std::max(name_width, variable.name.size());
@@ -90,11 +108,9 @@ void print_last_rows(const RunReader& run, const Table& table, const std::vector
       std::max<std::size_t>(1, (kColumns - 2 - std::min(name_width, kColumns / 2)) / column_width);
   for (std::size_t first = 0; first < columns.size(); first += fitting) {
     const std::size_t last = std::min(first + fitting, columns.size());
-    if (!dims.empty()) {
-      std::string header = fmt::format("  {:<{}}", axes, name_width);
-      for (std::size_t i = first; i < last; ++i) header += fmt::format("{:>{}}", columns[i], column_width);
-      fmt::print("{}\n", header);
-    }
+    std::string header = fmt::format("  {:<{}}", axes, name_width);
+    for (std::size_t i = first; i < last; ++i) header += fmt::format("{:>{}}", columns[i], column_width);
+    fmt::print("{}\n", header);
     for (const auto& [name, values] : lines) {
       std::string line = fmt::format("  {:<{}}", name, name_width);
       for (std::size_t i = first; i < last; ++i) line += fmt::format("{:>{}}", number(values[i]), column_width);
@@ -113,6 +129,10 @@ void print_table(const RunReader& run, const char* group, const char* title) {
   for (const Variable& variable : table.variables) {
     if (std::find(printed.begin(), printed.end(), variable.dims) != printed.end()) continue;
     printed.push_back(variable.dims);
+    if (variable.dims.empty()) {
+      print_scalars(run, table);
+      continue;
+    }
     print_last_rows(run, table, variable.dims);
   }
 }
@@ -177,13 +197,14 @@ void print_differences(const RunSummary& s) {
 void print_jumps(const RunSummary& s) {
   if (s.headlines.empty() || s.headlines[0].values.empty()) return;
   const HeadlineSeries& first = s.headlines[0];
-  fmt::print("\n{}  {}\n", first.name(), sparkline(first.values, 40));
+  fmt::print("\n{}  {}\n", first.name(), sparkline(first.values, 40, sparkline_top(first.measure, first.values)));
   for (const Jump& jump : s.jumps) {
     fmt::print(
         "  jump at step {:.0f}: {:.2f} to {:.2f} (size {:.2f}), width {:.0f},\n    after a plateau of {:.0f} steps\n",
         jump.step, jump.before, jump.after, jump.size(), jump.width(), jump.plateau_length);
   }
   if (s.jumps.empty()) fmt::print("  no jump\n");
+  if (first.measure != "accuracy") return;
   if (first.half_at) fmt::print("  crossed 1/2 at step {}\n", *first.half_at);
   if (!first.half_at) fmt::print("  has not crossed 1/2\n");
 }

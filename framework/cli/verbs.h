@@ -16,6 +16,8 @@ Action add_describe(CLI::App& app);
 Action add_bench(CLI::App& app);
 Action add_show(CLI::App& app);
 Action add_ls(CLI::App& app);
+Action add_eval(CLI::App& app);
+Action add_study(CLI::App& app);
 Action add_completion(CLI::App& app);
 Action add_sweep(CLI::App& app);
 /// Of `sweep`, in files of their own.

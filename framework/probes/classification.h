@@ -10,7 +10,6 @@ class ClassificationProbe : public Probe {
   explicit ClassificationProbe(int label_field) : label_field_(label_field) {}
   std::vector<std::string> taps() const override { return {"logits"}; }
   std::vector<Measure> measures() const override;
-  int size(const Measure&) const override { return 1; }
   void accumulate(const Batch& batch, const std::function<TapValue(const std::string&)>& tap, std::span<double> sums) const override;
 
  private:

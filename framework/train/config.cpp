@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <bit>
+#include <cmath>
+
+#include "config/writer.h"
 
 namespace saltus {
 
@@ -16,6 +19,15 @@ void SeedOverrides::fields(Fields& f) {
 void EvalConfig::fields(Fields& f) {
   f.field("every", every, "steps between evaluations on the test sets", at_least(1));
   f.field("size", size, "samples in each test set", between(1, 1 << 24));
+  f.field("per_decade", per_decade, "evaluations besides those, so many from step 1 to 10, from 10 to 100, ..., evenly on a log scale", between(0, 1000));
+}
+
+bool EvalConfig::due(std::int64_t step) const {
+  if (step % every == 0) return true;
+  if (per_decade == 0) return false;
+  // The one point of the log grid that can round to this step.
+  const double nearest = std::round(std::log10(static_cast<double>(step)) * static_cast<double>(per_decade));
+  return std::llround(std::pow(10, nearest / static_cast<double>(per_decade))) == step;
 }
 
 void CheckpointConfig::fields(Fields& f) {
@@ -78,6 +90,11 @@ void TrainConfig::fields(Fields& f) {
 Seeds TrainConfig::seeds() const {
   const auto pick = [this](const std::optional<std::int64_t>& own) { return static_cast<std::uint64_t>(own.value_or(seed)); };
   return {pick(seed_overrides.init), pick(seed_overrides.data), pick(seed_overrides.eval), pick(seed_overrides.task)};
+}
+
+std::string resolved_yaml(const TrainConfig& config) {
+  TrainConfig copy = config;
+  return write_config([&copy](Fields& f) { copy.fields(f); });
 }
 
 std::unique_ptr<Experiment> build_experiment(const TrainConfig& config) {

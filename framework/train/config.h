@@ -19,7 +19,10 @@ struct SeedOverrides {
 struct EvalConfig {
   std::int64_t every = 200;
   std::int64_t size = 1024;
+  std::int64_t per_decade = 0;
   void fields(Fields& f);
+  /// Whether there is an evaluation before step `step`: at multiples of `every`, and per_decade of them between 1 and 10, 10 and 100, ...
+  bool due(std::int64_t step) const;
 };
 
 struct CheckpointConfig {
@@ -78,6 +81,9 @@ struct TrainConfig {
  private:
   SystemTable table_;
 };
+
+/// The config as a complete YAML file: what config.yaml and run.h5 hold, and what names a run.
+std::string resolved_yaml(const TrainConfig& config);
 
 /// Builds the config's system and draws its initial parameters.
 std::unique_ptr<Experiment> build_experiment(const TrainConfig& config);

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/check.h"
 
@@ -12,13 +13,65 @@ namespace {
 
 constexpr int chunk_size = 128;
 
+}  // namespace
+
 std::size_t numbers_of(const Probe& probe) {
-  int n = 0;
-  for (const Measure& m : probe.measures()) n += probe.size(m);
+  std::int64_t n = 0;
+  for (const Measure& m : probe.measures()) n += m.size();
   return static_cast<std::size_t>(n);
 }
 
-}  // namespace
+std::vector<Chunk> chunks_of(int sets, std::int64_t samples) {
+  std::vector<Chunk> chunks;
+  for (int set = 0; set < sets; ++set) {
+    for (int first = 0; first < samples; first += chunk_size) {
+      chunks.push_back({set, first, std::min(chunk_size, static_cast<int>(samples) - first)});
+    }
+  }
+  return chunks;
+}
+
+SetMeans means_of(std::span<const Chunk> chunks, std::span<const std::vector<double>> sums) {
+  const auto sets = static_cast<std::size_t>(chunks.back().set + 1), numbers = sums[0].size();
+  SetMeans out{.mean = std::vector(sets, std::vector<double>(numbers)), .error = std::vector(sets, std::vector<double>(numbers))};
+  std::vector<double> samples(sets), parts(sets);
+  for (const Chunk& c : chunks) {
+    samples[static_cast<std::size_t>(c.set)] += c.size;
+    parts[static_cast<std::size_t>(c.set)] += 1;
+  }
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    const auto set = static_cast<std::size_t>(chunks[i].set);
+    for (std::size_t m = 0; m < numbers; ++m) out.mean[set][m] += sums[i][m] / samples[set];
+  }
+  // Var(mean) = sum over chunks of (their sum - size * mean)^2 / samples^2, times k / (k - 1) for the mean being an estimate.
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    const auto set = static_cast<std::size_t>(chunks[i].set);
+    for (std::size_t m = 0; m < numbers; ++m) {
+      const double off = (sums[i][m] - chunks[i].size * out.mean[set][m]) / samples[set];
+      out.error[set][m] += off * off * parts[set] / (parts[set] - 1);
+    }
+  }
+  for (std::vector<double>& errors : out.error) {
+    for (double& e : errors) e = std::sqrt(e);
+  }
+  return out;
+}
+
+SetMeans reference_means(const Experiment& experiment, std::span<const Chunk> chunks) {
+  const Probe& probe = *experiment.references;
+  const std::vector<SampleField> fields = experiment.task->fields();
+  std::vector<AlignedBlock> memory;
+  std::vector<void*> arrays;
+  for (const SampleField& field : fields) arrays.push_back(memory.emplace_back(static_cast<std::size_t>(chunk_size * field.shape.size()) * sizeof(float)).data());
+  std::vector<std::vector<double>> sums;
+  for (const Chunk& chunk : chunks) {
+    const Batch batch(chunk.size, arrays);
+    experiment.task->sample_eval(chunk.set, chunk.first, batch);
+    const auto no_tap = [](const std::string& name) -> TapValue { throw Error("references have no taps, and ask for " + name); };
+    probe.accumulate(batch, no_tap, sums.emplace_back(numbers_of(probe)));
+  }
+  return means_of(chunks, sums);
+}
 
 int eval_set_index(const Task& task, const std::string& name) {
   const std::vector<std::string> sets = task.eval_sets();
@@ -34,14 +87,9 @@ TapValue Evaluator::Forward::tap(const std::string& name) const {
 }
 
 Evaluator::Evaluator(Experiment& experiment, std::int64_t samples, ThreadPool& pool)
-    : experiment_(experiment), pool_(pool), progress_set_(eval_set_index(*experiment.task, experiment.progress_set)), samples_(samples),
+    : experiment_(experiment), pool_(pool), progress_set_(eval_set_index(*experiment.task, experiment.progress_set)),
       forwards_(static_cast<std::size_t>(pool.threads())), eval_size_(numbers_of(*experiment.eval)), progress_size_(numbers_of(*experiment.progress)) {
-  const int sets = static_cast<int>(experiment.task->eval_sets().size());
-  for (int set = 0; set < sets; ++set) {
-    for (int first = 0; first < samples; first += chunk_size) {
-      chunks_.push_back({set, first, std::min(chunk_size, static_cast<int>(samples) - first)});
-    }
-  }
+  chunks_ = chunks_of(static_cast<int>(experiment.task->eval_sets().size()), samples);
   for (auto& forwards : forwards_) {
     for (const Chunk& chunk : chunks_) {
       auto& forward = forwards[{chunk.size, chunk.set == progress_set_}];
@@ -87,17 +135,8 @@ Evaluator::Result Evaluator::run() {
     const auto at = static_cast<std::size_t>(i);
     run_chunk(chunks_[at], thread, eval_sums[at], progress_sums[at]);
   });
-  const auto add_mean = [this](const std::vector<double>& sums, std::vector<double>& to) {
-    for (std::size_t m = 0; m < sums.size(); ++m) to[m] += sums[m] / static_cast<double>(samples_);
-  };
-  Result result;
-  result.eval.assign(static_cast<std::size_t>(chunks_.back().set + 1), std::vector<double>(eval_size_));
-  result.progress.resize(progress_size_);
-  for (std::size_t i = 0; i < chunks_.size(); ++i) {
-    add_mean(eval_sums[i], result.eval[static_cast<std::size_t>(chunks_[i].set)]);
-    add_mean(progress_sums[i], result.progress);
-  }
-  return result;
+  SetMeans eval = means_of(chunks_, eval_sums);
+  return {std::move(eval.mean), std::move(eval.error), means_of(chunks_, progress_sums).mean[static_cast<std::size_t>(progress_set_)]};
 }
 
 }  // namespace saltus

@@ -50,16 +50,19 @@ void check_axes(const Table& table, const std::string& name, const std::vector<s
 }
 
 void check_dim(Dim& dim, const std::string& group) {
-  const auto labels = static_cast<std::int64_t>(dim.labels.size());
-  if (dim.size == 0) dim.size = labels;
+  const auto labels = static_cast<std::int64_t>(dim.labels.size()), values = static_cast<std::int64_t>(dim.values.size());
+  dim.size = dim.length();
   check(dim.size > 0, "run file: dimension {}/{} is empty", group, dim.name);
   check(labels == 0 || labels == dim.size, "run file: dimension {}/{} has {} labels for size {}", group, dim.name,
         labels, dim.size);
+  check(values == 0 || (values == dim.size && labels == 0), "run file: dimension {}/{} has {} values for size {}", group, dim.name, values, dim.size);
 }
 
 void check_table(Table& table) {
   check_name(table.group, "group", table.group);
-  check(!table.variables.empty(), "run file: group \"{}\" has no variables", table.group);
+  const bool grows = !table.growing.empty();
+  check(grows != table.variables.empty(), "run file: group \"{}\" {}", table.group, grows ? "has no variables" : "has variables and no growing dimension");
+  check(grows || !table.constants.empty(), "run file: group \"{}\" is empty", table.group);
   check(table.chunk_rows > 0, "run file: group \"{}\" has chunks of {} rows", table.group, table.chunk_rows);
   std::set<std::string> names;
   const auto take = [&](const std::string& name, const char* what) {
@@ -71,7 +74,7 @@ void check_table(Table& table) {
           name, units);
   };
 
-  take(table.growing, "dimension");
+  if (grows) take(table.growing, "dimension");
   for (Dim& dim : table.dims) {
     take(dim.name, "dimension");
     check_dim(dim, table.group);
@@ -137,7 +140,7 @@ std::string describe(const Layout& layout) {
   for (const Table& table : layout) {
     text += fmt::format("table {} by {}\n", table.group, table.growing);
     for (const Dim& dim : table.dims)
-      text += fmt::format("dim {} {} [{}]\n", dim.name, dim.size, fmt::join(dim.labels, ", "));
+      text += fmt::format("dim {} {} [{}{}]\n", dim.name, dim.size, fmt::join(dim.labels, ", "), fmt::join(dim.values, ", "));
     for (const Variable& v : table.variables) {
       text += fmt::format("variable {} {} [{}]\n", v.name, name_of(v.type), fmt::join(v.dims, ", "));
     }

@@ -5,6 +5,8 @@
 #include <variant>
 #include <vector>
 
+#include "core/dim.h"
+
 namespace saltus {
 
 enum class ValueType { f32, f64, i32 };
@@ -12,14 +14,6 @@ enum class ValueType { f32, f64, i32 };
 /// Bytes of one value.
 std::size_t size_of(ValueType type);
 const char* name_of(ValueType type);
-
-/// A named axis of fixed size. Its coordinate in run.h5 is `labels`, or 0, 1, ..., size-1 where there are none.
-struct Dim {
-  std::string name;
-  std::int64_t size = 0;  // 0: as many as labels
-  std::vector<std::string> labels = {};
-  std::string long_name = {};
-};
 
 /// A quantity that gets one more entry with every row of its table.
 struct Variable {
@@ -43,7 +37,7 @@ struct Constant {
 /// (NXdata's signal).
 struct Table {
   std::string group;
-  std::string growing = "step";  // the growing dimension; its coordinate holds the rows' steps
+  std::string growing = "step";  // the growing dimension; its coordinate holds the rows' steps. Empty: constants alone
   std::string growing_long_name = "optimizer steps taken before the measurement";
   std::string growing_units = "optimizer steps";
   std::vector<Dim> dims = {};

@@ -33,7 +33,7 @@ std::string grouped(std::int64_t n) {
 
 }  // namespace
 
-std::string sparkline(const std::vector<double>& values, std::size_t width) {
+std::string sparkline(const std::vector<double>& values, std::size_t width, double top) {
   constexpr const char* bars[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
   const std::size_t n = std::min(width, values.size());
   std::string text;
@@ -42,24 +42,30 @@ std::string sparkline(const std::vector<double>& values, std::size_t width) {
     double sum = 0;
     for (std::size_t j = begin; j < end; ++j) sum += values[j];
     const double mean = sum / static_cast<double>(end - begin);
-    text += bars[std::clamp(static_cast<int>(mean * 8), 0, 7)];
+    text += bars[std::clamp(static_cast<int>(mean / top * 8), 0, 7)];
   }
   return text;
 }
 
-ProgressLine::ProgressLine(std::FILE* out, std::int64_t first_step, std::int64_t total_steps, std::vector<std::string> labels)
-    : out_(out), live_(out && isatty(fileno(out)) != 0), first_step_(first_step), total_steps_(total_steps), labels_(std::move(labels)),
+double sparkline_top(const std::string& measure, const std::vector<double>& values) {
+  if (measure == "accuracy" || values.empty()) return 1;
+  const double top = *std::max_element(values.begin(), values.end());
+  return top > 0 ? top : 1;
+}
+
+ProgressLine::ProgressLine(std::FILE* out, std::int64_t first_step, std::int64_t total_steps, std::vector<Experiment::Headline> headlines)
+    : out_(out), live_(out && isatty(fileno(out)) != 0), first_step_(first_step), total_steps_(total_steps), headlines_(std::move(headlines)),
       start_(Clock::now()), next_(start_) {}
 
-void ProgressLine::set_headlines(const std::vector<double>& values) {
-  headlines_ = values;
+void ProgressLine::set_values(const std::vector<double>& values) {
+  values_ = values;
   if (!values.empty()) history_.push_back(values[0]);
 }
 
 std::string ProgressLine::text(std::int64_t step, double loss) const {
   std::string left = fmt::format("step {:>7}", grouped(step));
   if (step > 0) left += fmt::format("  loss {:.3f}", loss);
-  for (std::size_t i = 0; i < headlines_.size(); ++i) left += fmt::format("  {} {:.2f}", labels_[i], headlines_[i]);
+  for (std::size_t i = 0; i < values_.size(); ++i) left += fmt::format("  {} {:.{}f}", headlines_[i].label(), values_[i], headlines_[i].measure == "accuracy" ? 2 : 3);
   std::string right;
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   if (step > first_step_ && seconds > 0) {
@@ -70,7 +76,7 @@ std::string ProgressLine::text(std::int64_t step, double loss) const {
   // The sparkline takes what room there is: a line that wraps could not be redrawn in place.
   const std::size_t used = left.size() + right.size() + 3, columns = live_ ? terminal_columns(out_) : 100;
   const std::size_t room = columns > used ? std::min<std::size_t>(columns - used, 24) : 0;
-  const std::string spark = sparkline(history_, room);
+  const std::string spark = headlines_.empty() ? "" : sparkline(history_, room, sparkline_top(headlines_[0].measure, history_));
   const std::string line = left + (spark.empty() ? "" : "  ") + spark + right;
   return live_ && used > columns + 2 ? line.substr(0, columns - 1) : line;
 }

@@ -6,9 +6,7 @@
 #include <chrono>
 #include <filesystem>
 
-#include "config/writer.h"
 #include "train/provenance.h"
-#include "train/tables.h"
 
 namespace saltus {
 namespace {
@@ -16,7 +14,7 @@ namespace {
 std::vector<Plan::Output> probe_outputs(const Graph& graph, const Experiment& e) {
   std::vector<Plan::Output> outputs;
   for (int l = 0; l < e.n_layers; ++l) outputs.push_back({graph.tapped(fmt::format("blocks.{}.attn.pattern", l))});
-  outputs.push_back({graph.tapped("logits")});
+  outputs.push_back({graph.tapped(e.output.tap)});
   return outputs;
 }
 
@@ -40,8 +38,8 @@ Attributes attributes(const RunOptions& options, const TrainConfig& config, cons
 Recorder::ProbePass::ProbePass(const Graph& graph, Experiment& e, std::int64_t probes)
     : plan(graph, probe_outputs(graph, e), [&e](const std::string& name, const Shape&) { return e.params.view(name).data(); }),
       buffers(e.task->fields(), static_cast<int>(probes), plan),
-      n_tokens(graph.tapped("blocks.0.attn.pattern").shape()[-1]),
-      n_classes(graph.tapped("logits").shape()[-1]) {
+      pattern{graph.tapped("blocks.0.attn.pattern").shape()[-2], graph.tapped("blocks.0.attn.pattern").shape()[-1]},
+      n_outputs(graph.tapped(e.output.tap).shape()[-1]) {
   e.task->sample_eval(eval_set_index(*e.task, e.progress_set), 0, buffers.batch());
 }
 
@@ -54,7 +52,8 @@ Recorder::ProbePass Recorder::compile_probes(Experiment& e, std::int64_t probes)
 RunFile Recorder::open(const RunOptions& options, const TrainConfig& config, std::optional<std::int64_t> resume_at) const {
   const Experiment& e = experiment_;
   Layout layout = {train_table(), eval_table(e), progress_table(e), events_table(e), weights_table(e.params),
-                   attention_table(e, probes_.buffers.batch(), probes_.n_tokens, probes_.n_classes)};
+                   attention_table(e, probes_.buffers.batch(), probes_.pattern, probes_.n_outputs)};
+  if (e.references) layout.push_back(references_table(e, config.eval.size));
   const double flush_seconds = config.log.flush_seconds;
   if (resume_at) return RunFile::resume(options.folder, std::move(layout), attributes(options, config, e), *resume_at, flush_seconds);
   return RunFile::create(options.folder, std::move(layout), attributes(options, config, e), flush_seconds);
@@ -68,17 +67,22 @@ void Recorder::train_row(std::int64_t step, double loss, double learning_rate, d
 }
 
 void Recorder::evaluation(std::int64_t step, const Evaluator::Result& result) {
-  // Result holds [set][measure]; a row holds each measure over all sets.
-  std::vector<std::vector<double>> by_measure(result.eval[0].size());
-  for (const std::vector<double>& set : result.eval) {
-    for (std::size_t m = 0; m < set.size(); ++m) by_measure[m].push_back(set[m]);
+  // Result holds [set][measure's numbers]; a row holds each measure over all sets.
+  std::vector<std::vector<double>> by_measure;
+  std::size_t from = 0;
+  for (const Measure& m : experiment_.eval->measures()) {
+    std::vector<double>& values = by_measure.emplace_back();
+    for (const std::vector<double>& set : result.eval) {
+      values.insert(values.end(), set.begin() + static_cast<std::ptrdiff_t>(from), set.begin() + static_cast<std::ptrdiff_t>(from) + m.size());
+    }
+    from += static_cast<std::size_t>(m.size());
   }
   file_.append("eval", step, std::vector<Values>(by_measure.begin(), by_measure.end()));
 
   std::vector<Values> progress;
   std::size_t at = 0;
   for (const Measure& m : experiment_.progress->measures()) {
-    const auto n = static_cast<std::size_t>(experiment_.progress->size(m));
+    const auto n = static_cast<std::size_t>(m.size());
     progress.emplace_back(std::span(result.progress).subspan(at, n));
     at += n;
   }
@@ -95,9 +99,9 @@ void Recorder::snapshot(std::int64_t step) {
   std::vector<const float*> patterns;
   for (std::size_t l = 0; l < layers; ++l) patterns.push_back(probes_.plan.output(l));
   const std::int64_t probes = probes_.buffers.batch().size();
-  const std::vector<float> pattern = attention_row(experiment_, patterns, probes, probes_.n_tokens);
-  const std::span<const float> logits(probes_.plan.output(layers), static_cast<std::size_t>(probes * probes_.n_classes));
-  file_.append("attention", step, {pattern, logits});
+  const std::vector<float> pattern = attention_row(experiment_, patterns, probes, probes_.pattern);
+  const std::span<const float> outputs(probes_.plan.output(layers), static_cast<std::size_t>(probes * probes_.n_outputs));
+  file_.append("attention", step, {pattern, outputs});
 }
 
 bool Recorder::has_snapshot(std::int64_t step) const {
@@ -128,11 +132,6 @@ void Recorder::finish(RunStatus status, double seconds, std::int64_t steps) {
   file_.set_attribute("wall_s", seconds);
   file_.set_attribute("steps_taken", steps);
   file_.finish(status);
-}
-
-std::string resolved_yaml(const TrainConfig& config) {
-  TrainConfig copy = config;
-  return write_config([&copy](Fields& f) { copy.fields(f); });
 }
 
 std::string default_folder(const std::string& config_path, const TrainConfig& config) {

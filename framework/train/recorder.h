@@ -8,6 +8,7 @@
 #include "train/evaluator.h"
 #include "train/jump_watch.h"
 #include "train/run_file.h"
+#include "train/tables.h"
 #include "train/trainer.h"
 
 namespace saltus {
@@ -38,7 +39,8 @@ class Recorder {
   struct ProbePass {
     Plan plan;
     BatchBuffers buffers;
-    std::int64_t n_tokens, n_classes;
+    PatternSize pattern;
+    std::int64_t n_outputs;
     ProbePass(const Graph& graph, Experiment& experiment, std::int64_t probes);
   };
   static ProbePass compile_probes(Experiment& experiment, std::int64_t probes);
@@ -49,9 +51,6 @@ class Recorder {
   ProbePass probes_;
   RunFile file_;
 };
-
-/// The config as a complete YAML file: what config.yaml and run.h5 hold, and what names a run.
-std::string resolved_yaml(const TrainConfig& config);
 
 /// The folder a run goes to when none is named: runs/<config's name>-<first 8 digits of the resolved config's SHA-256>, so that one
 /// config has one folder and two configs never share one.

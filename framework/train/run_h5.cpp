@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <deque>
+#include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -80,7 +82,7 @@ class Group {
       : table_(table), all_steps_(steps), group_(hdf5::create_group(file, table.group)) {
     const auto rows = static_cast<std::int64_t>(steps.size());
     add_group_attributes();
-    add_growing_dimension(rows);
+    if (!table.growing.empty()) add_growing_dimension(rows);
     for (const Dim& dim : table.dims) add_dimension(dim);
     for (const Variable& variable : table.variables) add_variable(variable, rows);
     for (const Constant& constant : table.constants) add_constant(constant);
@@ -99,18 +101,18 @@ class Group {
   }
 
   void flush() {
-    steps_->flush();
+    if (steps_) steps_->flush();
     for (Column& column : columns_) column.flush();
   }
 
  private:
   // NeXus' NXdata, for viewers such as H5Web, which find a plot's axes in no other way.
   void add_group_attributes() {
-    const Variable& signal = table_.variables.front();
-    std::vector<std::string> axes = signal.dims;
-    axes.insert(axes.begin(), table_.growing);
+    const bool grows = !table_.growing.empty();
+    std::vector<std::string> axes = grows ? table_.variables.front().dims : table_.constants.front().dims;
+    if (grows) axes.insert(axes.begin(), table_.growing);
     hdf5::write_attribute(group_, {"NX_class", std::string("NXdata")});
-    hdf5::write_attribute(group_, {"signal", signal.name});
+    hdf5::write_attribute(group_, {"signal", grows ? table_.variables.front().name : table_.constants.front().name});
     hdf5::write_attribute(group_, {"axes", axes});
   }
 
@@ -125,10 +127,12 @@ class Group {
   void add_dimension(const Dim& dim) {
     const bool labelled = !dim.labels.empty();
     const hdf5::Handle strings = hdf5::string_type();
-    const hid_t type = labelled ? strings.get() : H5T_STD_I32LE;
+    const hid_t type = labelled ? strings.get() : dim.values.empty() ? H5T_STD_I32LE : H5T_IEEE_F64LE;
     hdf5::Handle dataset = hdf5::create_dataset(group_, {dim.name, type, {static_cast<hsize_t>(dim.size)}});
     if (labelled) {
       hdf5::write_strings(dataset, dim.labels, "write " + dim.name);
+    } else if (!dim.values.empty()) {
+      hdf5::write_all(dataset, H5T_NATIVE_DOUBLE, dim.values.data(), "write " + dim.name);
     } else {
       std::vector<std::int32_t> indices(static_cast<std::size_t>(dim.size));
       for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<std::int32_t>(i);
@@ -195,26 +199,39 @@ void write_contents(const hdf5::NewFile& file, const Layout& layout, const RunCo
   for (Group& group : groups) group.flush();
 }
 
-void write_file(const std::string& path, const Layout& layout, const RunContent& content) {
-  const hdf5::QuietErrors quiet;
-  hdf5::NewFile file(path);
-  write_contents(file, layout, content);
-  file.close();
-}
-
-}  // namespace
-
-void replace_run_h5(const std::string& folder, const Layout& layout, const RunContent& content) {
-  const std::string path = folder + "/run.h5";
-  const std::string temporary = folder + "/.run.h5.tmp";
+/// Has `write` make a file beside folder/name, syncs it and renames it over that one.
+void replace_file(const std::string& folder, const std::string& name, const std::function<void(const hdf5::NewFile&)>& write) {
+  const std::string path = folder + "/" + name, temporary = folder + "/." + name + ".tmp";
   try {
-    write_file(temporary, layout, content);
+    const hdf5::QuietErrors quiet;
+    hdf5::NewFile file(temporary);
+    write(file);
+    file.close();
     posix::sync_path(temporary);
     posix::rename_durably(temporary, path, folder);
   } catch (const Error& error) {
     ::unlink(temporary.c_str());
     throw Error(fmt::format("cannot write {}: {}", path, error.what()));
   }
+}
+
+}  // namespace
+
+void replace_run_h5(const std::string& folder, const Layout& layout, const RunContent& content) {
+  replace_file(folder, "run.h5", [&](const hdf5::NewFile& file) { write_contents(file, layout, content); });
+}
+
+void write_result_file(const std::string& path, const Layout& layout, const Attributes& attributes) {
+  const Layout checked = validated(layout);
+  const std::filesystem::path whole(path);
+  const std::string folder = whole.has_parent_path() ? whole.parent_path().string() : ".";
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  check(!error, "cannot write {}: {}", path, error.message());
+  replace_file(folder, whole.filename().string(), [&](const hdf5::NewFile& file) {
+    for (const Attribute& attribute : attributes) hdf5::write_attribute(file.handle(), attribute);
+    for (const Table& table : checked) Group(file.handle(), table, {});
+  });
 }
 
 }  // namespace saltus

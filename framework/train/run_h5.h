@@ -23,4 +23,8 @@ struct RunContent {
 /// write <folder>/run.h5: ..." when it fails; the old file is then untouched and the unfinished one removed.
 void replace_run_h5(const std::string& folder, const Layout& layout, const RunContent& content);
 
+/// Writes a file of constants alone, one group for each table, in the same way and with the same guarantees; folders that are missing are
+/// made. Throws "cannot write <path>: ...".
+void write_result_file(const std::string& path, const Layout& layout, const Attributes& attributes);
+
 }  // namespace saltus

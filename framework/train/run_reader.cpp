@@ -139,6 +139,17 @@ std::vector<double> RunReader::values(const std::string& group, const std::strin
   return rows_from(dataset, 0, "read " + path_);
 }
 
+std::vector<double> RunReader::row(const std::string& group, const std::string& variable, std::size_t index) const {
+  const hdf5::Handle dataset = hdf5::open_dataset(hdf5::open_group(file_->handle, group), variable);
+  const std::vector<hsize_t> dims = hdf5::dims_of(dataset);
+  check(index < dims.at(0), "{}: {}/{} has {} rows, not {}", path_, group, variable, dims[0], index + 1);
+  std::size_t size = 1;
+  for (std::size_t axis = 1; axis < dims.size(); ++axis) size *= dims[axis];
+  std::vector<double> values(size);
+  hdf5::read_rows(dataset, H5T_NATIVE_DOUBLE, index, 1, values.data(), "read " + path_);
+  return values;
+}
+
 std::vector<double> RunReader::last_row(const std::string& group, const std::string& variable) const {
   const hdf5::Handle dataset = hdf5::open_dataset(hdf5::open_group(file_->handle, group), variable);
   const hsize_t rows = hdf5::dims_of(dataset).at(0);

@@ -39,6 +39,8 @@ class RunReader {
 
   /// All rows of a variable, [row, the variable's own axes], row-major.
   std::vector<double> values(const std::string& group, const std::string& variable) const;
+  /// One row, counted from 0.
+  std::vector<double> row(const std::string& group, const std::string& variable, std::size_t index) const;
   /// The last row alone; empty when there is none.
   std::vector<double> last_row(const std::string& group, const std::string& variable) const;
 

@@ -39,7 +39,7 @@ std::vector<HeadlineSeries> headline_series(const RunReader& run, const TrainCon
   for (const Experiment::Headline& headline : experiment->headlines) {
     HeadlineSeries& h = all.emplace_back(HeadlineSeries{headline.set, headline.measure, {}, {}});
     h.values = series_of(run, eval, h.set, h.measure);
-    if (!h.values.empty()) h.half_at = first_across_half(h.values, steps);
+    if (!h.values.empty() && h.measure == "accuracy") h.half_at = first_across_half(h.values, steps);
   }
   return all;
 }

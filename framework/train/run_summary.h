@@ -16,7 +16,7 @@ struct HeadlineSeries {
   std::string set, measure;    // "ic", "accuracy"
   std::vector<double> values;  // one an evaluation; empty when the file does not hold the measure
   std::optional<std::int64_t>
-      half_at;  // first evaluation that is on the other side of 1/2 than the first one, or on it
+      half_at;  // of an accuracy: first evaluation that is on the other side of 1/2 than the first one, or on it
 
   std::string name() const { return set + " " + measure; }
 };

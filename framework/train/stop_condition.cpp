@@ -9,9 +9,11 @@ namespace saltus {
 
 std::size_t measure_index(const Probe& probe, const std::string& name) {
   std::vector<std::string> names;
+  std::size_t at = 0;
   for (const Measure& m : probe.measures()) {
-    if (m.name == name) return names.size();
-    names.push_back(m.name);
+    if (m.name == name && m.dims.empty()) return at;
+    at += static_cast<std::size_t>(m.size());
+    if (m.dims.empty()) names.push_back(m.name);
   }
   throw Error(fmt::format("there is no measure '{}'; this system has {}", name, fmt::join(names, ", ")), ExitCode::bad_input);
 }

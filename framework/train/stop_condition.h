@@ -26,7 +26,7 @@ class StopCondition {
   std::int64_t in_a_row_ = 0;
 };
 
-/// Index of a measure of a probe by name; throws, listing what there is.
+/// Where the measure of that name, which is a single number, stands among the numbers of Probe::accumulate; throws, listing what there is.
 std::size_t measure_index(const Probe& probe, const std::string& name);
 
 }  // namespace saltus

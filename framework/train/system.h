@@ -28,11 +28,29 @@ struct Experiment {
   std::string progress_set;
   int n_layers = 0, n_heads = 0;  // of the taps blocks.{l}.attn.pattern, [head, batch, query, key]
 
-  /// "set measure" pairs for the progress line; the first also draws the sparkline.
+  /// The tap [batch, dim] that snapshots store beside the patterns.
+  struct Output {
+    std::string tap = "logits", dim = "class", long_name = "the network's output";
+  };
+  Output output;
+
+  /// "set measure" pairs of /eval that are shown while a run goes on; the first also draws the sparkline and is watched for jumps.
   struct Headline {
     std::string set, measure;
+    /// "ic" where the measure is an accuracy, which goes without saying, else "test loss".
+    std::string label() const { return measure == "accuracy" ? set : set + " " + measure; }
   };
   std::vector<Headline> headlines;
+
+  /// Other answers to the same questions, for comparison: a probe of the data alone, without taps. It is measured once on the test sets:
+  /// run.h5's /references.
+  std::unique_ptr<Probe> references;
+  /// What is known of them without sampling, stored beside them.
+  struct Fact {
+    Measure measure;
+    std::vector<double> values;
+  };
+  std::vector<Fact> facts;
 };
 
 /// A system as configs see it: its sections of the YAML file, and how to build it from them.
@@ -40,6 +58,8 @@ struct System {
   std::function<void(Fields&)> task_fields, model_fields;
   std::function<void(Fields&)> rules;  // between task and model keys; listed after both, at top level
   std::function<std::unique_ptr<Experiment>(const Seeds&)> build;
+  /// Makes the task's contexts `length` long and leaves the model as it was trained. Null where the task has no such length.
+  std::function<void(std::int64_t length)> set_context_length = {};
 };
 
 /// The table of systems (experiments/registry.cpp): every `make` gives a System with its own defaults.

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 namespace saltus {
 namespace {
@@ -38,6 +37,14 @@ void add_dim(std::vector<Dim>& dims, Dim dim) {
 
 }  // namespace
 
+std::vector<std::string> add_dims(Table& table, const Measure& measure, std::vector<std::string> first) {
+  for (const Dim& dim : measure.dims) {
+    add_dim(table.dims, dim);
+    first.push_back(dim.name);
+  }
+  return first;
+}
+
 Table train_table() {
   return {.group = "train",
           .variables = {{"loss", {}, ValueType::f64, "mean loss of the batches after the last row's, up to this step's"},
@@ -47,15 +54,14 @@ Table train_table() {
 
 Table eval_table(const Experiment& e) {
   Table table{.group = "eval", .dims = {{.name = "evalset", .labels = e.task->eval_sets()}}, .variables = {}};
-  for (const Measure& m : e.eval->measures()) table.variables.push_back({m.name, {"evalset"}, ValueType::f64, m.long_name});
+  for (const Measure& m : e.eval->measures()) table.variables.push_back({m.name, add_dims(table, m, {"evalset"}), ValueType::f64, m.long_name});
   return table;
 }
 
 Table progress_table(const Experiment& e) {
-  Table table{.group = "progress", .dims = layer_and_head(e), .variables = {}};
+  Table table{.group = "progress", .dims = {}, .variables = {}};
   for (const Measure& m : e.progress->measures()) {
-    table.variables.push_back({m.name, m.per_head ? std::vector<std::string>{"layer", "head"} : std::vector<std::string>{}, ValueType::f64,
-                               fmt::format("{} (on test set {})", m.long_name, e.progress_set)});
+    table.variables.push_back({m.name, add_dims(table, m), ValueType::f64, fmt::format("{} (on test set {})", m.long_name, e.progress_set)});
   }
   return table;
 }
@@ -117,15 +123,15 @@ std::vector<std::vector<float>> weights_row(const ParamStore& params) {
   return row;
 }
 
-Table attention_table(const Experiment& e, const Batch& probes, std::int64_t n_tokens, std::int64_t n_classes) {
+Table attention_table(const Experiment& e, const Batch& probes, const PatternSize& size, std::int64_t outputs) {
   Table table{.group = "attention", .growing = "ckpt_step", .growing_long_name = "optimizer steps taken before the snapshot",
               .dims = {{.name = "probe", .size = probes.size()}}, .variables = {}, .chunk_rows = 1, .late_rows = true};
   for (Dim& dim : layer_and_head(e)) table.dims.push_back(std::move(dim));
-  table.dims.push_back({.name = "query", .size = n_tokens});
-  table.dims.push_back({.name = "key", .size = n_tokens});
-  table.dims.push_back({.name = "class", .size = n_classes});
+  table.dims.push_back({.name = "query", .size = size.queries});
+  table.dims.push_back({.name = "key", .size = size.keys});
+  table.dims.push_back({.name = e.output.dim, .size = outputs});
   table.variables = {{"pattern", {"probe", "layer", "head", "query", "key"}, ValueType::f32, "attention of query to key"},
-                     {"logits", {"probe", "class"}, ValueType::f32, "the network's output"}};
+                     {e.output.tap, {"probe", e.output.dim}, ValueType::f32, e.output.long_name}};
   const std::vector<SampleField> fields = e.task->fields();
   for (std::size_t i = 0; i < fields.size(); ++i) {
     for (int axis = 0; axis < fields[i].shape.rank(); ++axis) {
@@ -136,8 +142,8 @@ Table attention_table(const Experiment& e, const Batch& probes, std::int64_t n_t
   return table;
 }
 
-std::vector<float> attention_row(const Experiment& e, std::span<const float* const> patterns, std::int64_t probes, std::int64_t n_tokens) {
-  const std::int64_t map = n_tokens * n_tokens;
+std::vector<float> attention_row(const Experiment& e, std::span<const float* const> patterns, std::int64_t probes, const PatternSize& size) {
+  const std::int64_t map = size.queries * size.keys;
   std::vector<float> row;
   row.reserve(static_cast<std::size_t>(probes * e.n_layers * e.n_heads * map));
   for (std::int64_t probe = 0; probe < probes; ++probe) {
@@ -149,6 +155,29 @@ std::vector<float> attention_row(const Experiment& e, std::span<const float* con
     }
   }
   return row;
+}
+
+Table references_table(const Experiment& e, std::int64_t samples) {
+  const std::vector<Chunk> chunks = chunks_of(static_cast<int>(e.task->eval_sets().size()), samples);
+  const SetMeans means = reference_means(e, chunks);
+  Table table{.group = "references", .growing = "", .dims = {{.name = "evalset", .labels = e.task->eval_sets()}}};
+  std::size_t at = 0;
+  for (const Measure& m : e.references->measures()) {
+    const auto n = static_cast<std::size_t>(m.size());
+    const auto over_sets = [&](const std::vector<std::vector<double>>& by_set) {
+      std::vector<double> all;
+      for (const std::vector<double>& set : by_set) all.insert(all.end(), set.begin() + static_cast<std::ptrdiff_t>(at), set.begin() + static_cast<std::ptrdiff_t>(at + n));
+      return all;
+    };
+    const std::vector<std::string> dims = add_dims(table, m, {"evalset"});
+    table.constants.push_back({m.name, dims, over_sets(means.mean), m.long_name});
+    table.constants.push_back({m.name + "_standard_error", dims, over_sets(means.error), "of " + m.name});
+    at += n;
+  }
+  for (const Experiment::Fact& fact : e.facts) {
+    table.constants.push_back({fact.measure.name, add_dims(table, fact.measure), fact.values, fact.measure.long_name});
+  }
+  return table;
 }
 
 }  // namespace saltus

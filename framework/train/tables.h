@@ -5,10 +5,14 @@
 
 #include "data/task.h"
 #include "train/config.h"
+#include "train/evaluator.h"
 #include "train/layout.h"
 #include "train/run_file.h"
 
 namespace saltus {
+
+/// Puts a measure's axes into the table; returns their names behind `first`.
+std::vector<std::string> add_dims(Table& table, const Measure& measure, std::vector<std::string> first = {});
 
 /// The tables of run.h5 that every system has; docs/run_file.md describes them for readers.
 Table train_table();
@@ -29,10 +33,17 @@ Table weights_table(const ParamStore& params);
 /// The row of weights_table: copies of the parameters, in its order.
 std::vector<std::vector<float>> weights_row(const ParamStore& params);
 
-/// Attention patterns and logits on a fixed batch, which is stored with them. `logits` is the number of classes.
-Table attention_table(const Experiment& experiment, const Batch& probes, std::int64_t n_tokens, std::int64_t n_classes);
+/// Queries and keys of the attention patterns, the same in every layer.
+struct PatternSize {
+  std::int64_t queries, keys;
+};
+
+/// Attention patterns and the model's output, `outputs` numbers a sample, on a fixed batch, which is stored with them.
+Table attention_table(const Experiment& experiment, const Batch& probes, const PatternSize& size, std::int64_t outputs);
 /// patterns[layer] is [head, probe, query, key]; the result is [probe, layer, head, query, key].
-std::vector<float> attention_row(const Experiment& experiment, std::span<const float* const> patterns, std::int64_t probes,
-                                 std::int64_t n_tokens);
+std::vector<float> attention_row(const Experiment& experiment, std::span<const float* const> patterns, std::int64_t probes, const PatternSize& size);
+
+/// The experiment's references and facts, measured on the first `samples` samples of every test set; constants alone.
+Table references_table(const Experiment& experiment, std::int64_t samples);
 
 }  // namespace saltus

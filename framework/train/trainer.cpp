@@ -24,12 +24,6 @@ int thread_count(int asked, std::int64_t shards) {
   return static_cast<int>(std::min<std::int64_t>(asked > 0 ? asked : cores, shards));
 }
 
-std::vector<std::string> headline_labels(const Experiment& experiment) {
-  std::vector<std::string> labels;
-  for (const Experiment::Headline& h : experiment.headlines) labels.push_back(h.set);
-  return labels;
-}
-
 /// The saved state of a run that is to be resumed; a new run's folder is readied instead.
 ResumePoint begin(const TrainConfig& config, const RunOptions& options) {
   ResumePoint point = options.resume ? resume_point(options, config) : ResumePoint{std::nullopt, options.origin};
@@ -60,7 +54,7 @@ class Trainer {
         evaluator_(*experiment_, config.eval.size, pool_), resume_(begin(config, options)),
         recorder_(with_origin(options, resume_.origin), config, *experiment_, step_of(resume_)), jumps_(config.jumps),
         recent_(options.folder, config.jumps.recent), first_step_(step_of(resume_).value_or(0)),
-        line_(options.quiet ? nullptr : stderr, first_step_, config.steps, headline_labels(*experiment_)) {
+        line_(options.quiet ? nullptr : stderr, first_step_, config.steps, experiment_->headlines) {
     if (options.resume) write_config_file(folder_, config);  // only now: a resume that was refused leaves everything as it was
     if (resume_.state) restore(*resume_.state);
     resume_.state.reset();  // it may be large
@@ -88,7 +82,7 @@ class Trainer {
       const bool asked_to_stop = StopSignals::received() != 0;
       // Before anything of this step is recorded: a resumed run records it again.
       if (asked_to_stop || (step_ > first_step_ && step_ % config_.checkpoints.every == 0)) save();
-      if (step_ % config_.eval.every == 0 || step_ >= config_.steps) evaluate();
+      if (config_.eval.due(step_) || step_ >= config_.steps) evaluate();
       const bool done = step_ >= config_.steps || stop_.met();  // >: a forced resume may ask for fewer
       report_.interrupted = asked_to_stop && !done;
       if (done || asked_to_stop || snapshot_due()) recorder_.snapshot(step_);
@@ -100,7 +94,7 @@ class Trainer {
   }
 
   bool snapshot_due() const {
-    const bool around_jump = step_ % config_.eval.every == 0 && static_cast<double>(step_) <= jump_band_end_;
+    const bool around_jump = config_.eval.due(step_) && static_cast<double>(step_) <= jump_band_end_;
     return around_jump || config_.checkpoints.due(step_);
   }
 
@@ -123,7 +117,7 @@ class Trainer {
     for (const Experiment::Headline& h : experiment_->headlines) {
       values.push_back(result.eval[static_cast<std::size_t>(eval_set_index(*experiment_->task, h.set))][measure_index(*experiment_->eval, h.measure)]);
     }
-    line_.set_headlines(values);
+    line_.set_values(values);
     recent_.keep(step_, parameters());
     if (values.empty()) return;
     report_.jump_measure = fmt::format("{} {}", experiment_->headlines[0].set, experiment_->headlines[0].measure);

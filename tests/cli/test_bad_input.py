@@ -105,7 +105,7 @@ class OtherVerbs(CommandTest):
         out, _ = self.saltus("describe")
         self.assertIn("icl_classification", out)
         _, err = self.saltus("describe", "icl_clasification", rc=2)
-        self.assertIn("there is no system 'icl_clasification'", err)
+        self.assertIn("there is no system or study 'icl_clasification'", err)
 
     def test_plan_prints_instructions_and_totals(self):
         out, _ = self.saltus("plan", SMALL)

@@ -225,7 +225,7 @@ TEST_CASE("the progress probe's measures are those of one sequence in their orde
   std::vector<std::string> names;
   for (const Measure& m : probe.measures()) {
     names.push_back(m.name);
-    CHECK(probe.size(m) == (m.per_head ? 6 : 1));
+    CHECK(m.size() == (m.dims.empty() ? 1 : 6));
   }
   CHECK(names == std::vector<std::string>{"item_label", "prev_token", "target_item_label", "target_labels",
                                           "induction_strength", "target_item_item", "attention_entropy",

@@ -64,5 +64,5 @@ TEST_CASE("the classification probe reads the logits and gives one number a meas
   REQUIRE(probe.measures().size() == 2);
   CHECK(probe.measures()[0].name == "loss");
   CHECK(probe.measures()[1].name == "accuracy");
-  for (const Measure& m : probe.measures()) CHECK(probe.size(m) == 1);
+  for (const Measure& m : probe.measures()) CHECK(m.size() == 1);
 }

@@ -41,6 +41,37 @@ TEST_CASE("snapshots are due at multiples and, log-spaced, at powers of two") {
   CHECK(due({.every = 10, .log_spaced = false}, 35) == std::vector<std::int64_t>{0, 10, 20, 30});
 }
 
+TEST_CASE("evaluations are due at multiples and, so many a decade, evenly on a log scale") {
+  const auto due = [](EvalConfig c, std::int64_t last) {
+    std::vector<std::int64_t> steps;
+    for (std::int64_t s = 0; s <= last; ++s) {
+      if (c.due(s)) steps.push_back(s);
+    }
+    return steps;
+  };
+  CHECK(due({.every = 20, .size = 1, .per_decade = 0}, 50) == std::vector<std::int64_t>{0, 20, 40});
+  CHECK(due({.every = 1000, .size = 1, .per_decade = 3}, 1000) == std::vector<std::int64_t>{0, 1, 2, 5, 10, 22, 46, 100, 215, 464, 1000});
+}
+
+TEST_CASE("means over a set have the standard error that the spread of its chunks gives") {
+  // Two sets; the second in chunks of 128 and 64 samples. Sums of one number.
+  const std::vector<Chunk> chunks = {{0, 0, 100}, {0, 100, 100}, {1, 0, 128}, {1, 128, 64}};
+  const std::vector<std::vector<double>> sums = {{100}, {300}, {256}, {64}};
+  const SetMeans means = means_of(chunks, sums);
+  CHECK(means.mean[0] == std::vector<double>{2});
+  CHECK(means.mean[1][0] == Approx(320 / 192.0));
+  CHECK(means.error[0][0] == Approx(1.0));  // chunk means 1 and 3: sample standard deviation sqrt(2), over sqrt(2)
+  const double off = (256 - 128 * 320 / 192.0) / 192;
+  CHECK(means.error[1][0] == Approx(2 * std::abs(off)));  // both chunks are off by as much, times 2 / (2 - 1)
+}
+
+TEST_CASE("the sparkline of a loss takes its largest value for a full bar") {
+  CHECK(sparkline_top("accuracy", {0.1, 0.2}) == 1);
+  CHECK(sparkline_top("loss", {1.6, 0.8, 0}) == 1.6);
+  CHECK(sparkline({1.6, 0.8, 0}, 8, 1.6) == "█▅▁");
+  CHECK(sparkline_top("loss", {0}) == 1);
+}
+
 TEST_CASE("stop_when asks for evaluations in a row: one on the wrong side starts the count again") {
   const auto experiment = build_experiment(small_config());
   StopCondition stop(StopWhen{.set = "ic", .measure = "accuracy", .above = 0.9, .below = {}, .evaluations = 2}, *experiment);
@@ -112,9 +143,9 @@ TEST_CASE("patterns are stored probe by probe, whatever order the plan computes 
   Experiment e;
   e.n_layers = 1;
   e.n_heads = 2;
-  const std::vector<float> pattern = {0, 1, 2, 3, 4, 5};  // [head 2][probe 3] of 1 x 1 maps
+  const std::vector<float> pattern = {0, 1, 2, 3, 4, 5, 6, 7};  // [head 2][probe 2] of maps from 1 query to 2 keys
   const float* layers[] = {pattern.data()};
-  CHECK(attention_row(e, layers, 3, 1) == std::vector<float>{0, 3, 1, 4, 2, 5});
+  CHECK(attention_row(e, layers, 2, {.queries = 1, .keys = 2}) == std::vector<float>{0, 1, 4, 5, 2, 3, 6, 7});
 }
 
 TEST_CASE("the sparkline shows the series' shape in at most so many bars") {

@@ -1,0 +1,91 @@
+#include "train/evaluate_run.h"
+
+#include <fmt/format.h>
+
+#include <thread>
+
+#include "core/check.h"
+#include "train/load_weights.h"
+#include "train/tables.h"
+
+namespace saltus {
+namespace {
+
+TrainConfig config_of(const RunReader& run, SystemTable systems, const EvaluationRequest& request, std::optional<std::int64_t> length) {
+  const std::optional<std::string> yaml = run.text("config_yaml");
+  check_input(yaml.has_value(), "{} does not hold its config", run.path());
+  TrainConfig config(systems);
+  const auto list = [&config](Fields& f) { config.fields(f); };
+  read_config_text(run.path() + ":config_yaml", *yaml, request.overrides, list);
+  config.seed_overrides.eval = request.seed.value_or(static_cast<std::int64_t>(config.seeds().eval) + 1);
+  if (!length) return config;
+  check_input(static_cast<bool>(config.system.set_context_length), "system {} has no context length to change", config.system_name);
+  config.system.set_context_length(*length);
+  // The rules between the keys hold for the new length too: read the whole once more.
+  const std::string changed = resolved_yaml(config);
+  TrainConfig checked(systems);
+  read_config_text(fmt::format("{} at length {}", run.path(), *length), changed, {}, [&checked](Fields& f) { checked.fields(f); });
+  return checked;
+}
+
+/// Appends [numbers of the measures at each length and set] of one quantity to the table.
+void add_constants(Table& table, const std::vector<Measure>& measures, const std::vector<SetMeans>& at_length, const std::vector<std::string>& outer) {
+  std::size_t from = 0;
+  for (const Measure& m : measures) {
+    const auto n = static_cast<std::ptrdiff_t>(m.size());
+    std::vector<double> mean, error;
+    for (const SetMeans& means : at_length) {
+      for (std::size_t set = 0; set < means.mean.size(); ++set) {
+        const auto begin = static_cast<std::ptrdiff_t>(from);
+        mean.insert(mean.end(), means.mean[set].begin() + begin, means.mean[set].begin() + begin + n);
+        error.insert(error.end(), means.error[set].begin() + begin, means.error[set].begin() + begin + n);
+      }
+    }
+    std::vector<std::string> dims = outer;
+    for (const std::string& name : add_dims(table, m)) dims.push_back(name);
+    table.constants.push_back({m.name, dims, std::move(mean), m.long_name});
+    table.constants.push_back({m.name + "_standard_error", dims, std::move(error), "of " + m.name});
+    from += static_cast<std::size_t>(m.size());
+  }
+}
+
+}  // namespace
+
+Evaluation evaluate_run(const RunReader& run, SystemTable systems, const EvaluationRequest& request) {
+  const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  ThreadPool pool(request.threads > 0 ? request.threads : cores);
+  Evaluation out;
+  out.lengths = request.lengths;
+  std::vector<std::optional<std::int64_t>> lengths(request.lengths.begin(), request.lengths.end());
+  if (lengths.empty()) lengths.emplace_back();
+  for (const std::optional<std::int64_t> length : lengths) {
+    const TrainConfig config = config_of(run, systems, request, length);
+    const std::unique_ptr<Experiment> experiment = build_experiment(config);
+    out.step = load_weights(run, request.step, experiment->params);
+    out.seed = *config.seed_overrides.eval;
+    out.sets = experiment->task->eval_sets();
+    out.measures = experiment->eval->measures();
+    Evaluator::Result result = Evaluator(*experiment, request.samples, pool).run();
+    out.model.push_back({std::move(result.eval), std::move(result.eval_errors)});
+    if (!experiment->references) continue;
+    out.reference_measures = experiment->references->measures();
+    out.references.push_back(reference_means(*experiment, chunks_of(static_cast<int>(out.sets.size()), request.samples)));
+  }
+  return out;
+}
+
+Table table_of(const Evaluation& e) {
+  Table table{.group = "eval", .growing = ""};
+  std::vector<std::string> outer;
+  if (!e.lengths.empty()) {
+    table.dims.push_back({.name = "length", .long_name = "length of the context", .values = std::vector<double>(e.lengths.begin(), e.lengths.end())});
+    outer.emplace_back("length");
+  }
+  table.dims.push_back({.name = "evalset", .labels = e.sets});
+  outer.emplace_back("evalset");
+  add_constants(table, e.measures, e.model, outer);
+  add_constants(table, e.reference_measures, e.references, outer);
+  return table;
+}
+
+}  // namespace saltus

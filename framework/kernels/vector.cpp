@@ -7,14 +7,10 @@
 #include <hwy/highway.h>
 #include <hwy/contrib/math/math-inl.h>
 
+#include "kernels/exp-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace saltus::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-using Tag = hn::ScalableTag<float>;
-using Vec = hn::Vec<Tag>;
-constexpr Tag tag;
-
 // y[i] = f(x[i]); the tail goes through the same vector code under a mask.
 template <class F>
 void map(const float* x, float* y, std::size_t n, F f) {
@@ -55,19 +51,13 @@ void zip(Lane a, Lane b, float* y, std::size_t n, F f) {
   zip_strided<false, false>(a.data, b.data, y, n, f);
 }
 
-// Highway's exp gives 0 for NaN and for large arguments, its log finite numbers for 0 and below. IEEE's answers matter here: a run
-// that diverges must be seen to.
-Vec ieee_exp(Vec v) {
-  const Vec in_range = hn::IfThenElse(hn::Gt(v, hn::Set(tag, 88.72283f)), hn::Inf(tag), hn::Exp(tag, v));
-  return hn::IfThenElse(hn::IsNaN(v), v, in_range);
-}
+// As ieee_exp: Highway's log gives finite numbers for 0 and below.
 Vec ieee_log(Vec v) {
   const Vec infinity = hn::Inf(tag), zero = hn::Zero(tag);
   const Vec outside = hn::IfThenElse(hn::Eq(v, zero), hn::Neg(infinity), hn::NaN(tag));  // at 0; below 0 and at NaN
   const Vec inside = hn::IfThenElse(hn::Eq(v, infinity), infinity, hn::Log(tag, v));
   return hn::IfThenElse(hn::Gt(v, zero), inside, outside);
 }
-Vec ieee_tanh(Vec v) { return hn::IfThenElse(hn::IsNaN(v), v, hn::Tanh(tag, v)); }
 
 void affine_impl(const float* x, float* y, std::size_t n, float scale, float shift) {
   const Vec a = hn::Set(tag, scale), b = hn::Set(tag, shift);

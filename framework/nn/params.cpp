@@ -15,6 +15,35 @@ std::uint32_t hash(std::string_view text) {
   return h;
 }
 
+/// Writes a [..., rows, columns] array as Init::identity or Init::opposed_identity says.
+void fill_identity(const Init& init, const Shape& shape, std::span<float> to) {
+  const std::int64_t rows = shape[-2], columns = shape[-1], matrices = rows * columns > 0 ? shape.size() / (rows * columns) : 0;
+  const std::int64_t positive = init.law == Init::Law::identity ? matrices : (shape[0] + 1) / 2;
+  std::fill(to.begin(), to.end(), 0.0f);
+  for (std::int64_t m = 0; m < matrices; ++m) {
+    for (std::int64_t i = 0; i < std::min(rows, columns); ++i) {
+      to[static_cast<std::size_t>((m * rows + i) * columns + i)] = static_cast<float>(m < positive ? init.scale : -init.scale);
+    }
+  }
+}
+
+void fill(const Init& init, const Shape& shape, const Rng& rng, Draw draw, std::span<float> to) {
+  const auto scale = static_cast<float>(init.scale);
+  switch (init.law) {
+    case Init::Law::constant: std::fill(to.begin(), to.end(), scale); break;
+    case Init::Law::normal:
+      fill_normal(rng, draw, to);
+      for (float& x : to) x *= scale;
+      break;
+    case Init::Law::uniform:
+      fill_uniform(rng, draw, to);
+      for (float& x : to) x = (2 * x - 1) * scale;
+      break;
+    case Init::Law::identity:
+    case Init::Law::opposed_identity: fill_identity(init, shape, to); break;
+  }
+}
+
 }  // namespace
 
 Var ParamStore::declare(Graph& graph, std::string_view name, Shape shape, std::vector<std::string> dims, Init init) {
@@ -22,6 +51,8 @@ Var ParamStore::declare(Graph& graph, std::string_view name, Shape shape, std::v
   if (found == specs_.end()) {
     check(!initialised_, "parameter '{}' is declared after initialisation", name);
     check(static_cast<int>(dims.size()) == shape.rank(), "parameter '{}' has {} axes but {} axis names", name, shape.rank(), dims.size());
+    const bool fits = (init.law != Init::Law::identity || shape.rank() >= 2) && (init.law != Init::Law::opposed_identity || shape.rank() == 3);
+    check(fits, "parameter '{}' cannot start as an identity: its shape is {}", name, shape.str());
     specs_.push_back({std::string(name), shape, std::move(dims), init, block_size_});
     block_size_ += static_cast<std::int64_t>(aligned(static_cast<std::size_t>(shape.size()) * 4) / 4);
   } else {
@@ -33,15 +64,7 @@ Var ParamStore::declare(Graph& graph, std::string_view name, Shape shape, std::v
 void ParamStore::initialise(const Rng& rng) {
   values_ = AlignedBlock(static_cast<std::size_t>(block_size_) * 4);
   initialised_ = true;
-  for (const ParamSpec& s : specs_) {
-    const std::span<float> to = view(s.name);
-    if (s.init.std != 0) {
-      fill_normal(rng, {.sample = hash(s.name)}, to);
-      for (float& x : to) x *= static_cast<float>(s.init.std);
-    } else {
-      std::fill(to.begin(), to.end(), static_cast<float>(s.init.value));
-    }
-  }
+  for (const ParamSpec& s : specs_) fill(s.init, s.shape, rng, {.sample = hash(s.name)}, view(s.name));
 }
 
 const ParamSpec& ParamStore::spec(std::string_view name) const {

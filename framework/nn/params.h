@@ -12,12 +12,22 @@
 
 namespace saltus {
 
-/// How a parameter starts: every element independently normal with mean 0, or one constant.
+/// How a parameter starts.
 struct Init {
-  double std = 0;
-  double value = 0;
-  static Init normal(double std) { return {.std = std}; }
-  static Init constant(double value) { return {.value = value}; }
+  enum class Law { constant, normal, uniform, identity, opposed_identity };
+  Law law = Law::constant;
+  double scale = 0;
+
+  /// Every element is `value`.
+  static Init constant(double value) { return {Law::constant, value}; }
+  /// Every element independently normal with mean 0.
+  static Init normal(double std) { return {Law::normal, std}; }
+  /// Every element independently uniform in [-bound, bound). With bound = 1 / sqrt(fan in): PyTorch's nn.Linear.
+  static Init uniform(double bound) { return {Law::uniform, bound}; }
+  /// `scale` on the diagonal of the last two axes, which may differ in length; 0 elsewhere.
+  static Init identity(double scale) { return {Law::identity, scale}; }
+  /// As identity, of a [head, row, column] array, with -scale for the second half of the heads; a middle one is positive.
+  static Init opposed_identity(double scale) { return {Law::opposed_identity, scale}; }
 };
 
 /// One named parameter: a view of the flat block.

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "kernels/query_attention.h"
 
 /// The catalogue of operations: one formula a line. Each op is one file of this folder, which holds its shape rule, its gradient
 /// rule, its reference kernel and its fast kernel. Shapes broadcast as in NumPy where two operands meet elementwise.
@@ -53,6 +54,12 @@ Var log_softmax(Var x);
 // Fused (ops/fused): each is defined by its decomposition into the ops above
 Var softmax_cross_entropy(Var logits, Var labels);             ///< [..., C], [...] -> [...]: -log softmax(logits)[label]
 Var layer_norm(Var x, Var gain, Var bias);                     ///< (x - mean) / sqrt(var + 1e-5) * gain + bias, over the last axis
+/// Attention from the last column z_q of tokens [batch, D, L+1] to the L columns Z before it; KQ [head, D, D], OV [head, N, D]:
+///   y[b, :] = sum_h OV_h Z p_h  [batch, N],  p_h = weights of the scores z_l' KQ_h z_q over l < L.
+/// `length` divides linear weights; 0 means L.
+Var query_attention(Var tokens, Var KQ, Var OV, ContextWeights weights, double length = 0);
+/// The gradients of query_attention with respect to KQ and OV for the cotangent dy [batch, N], one after the other in one row.
+Var query_attention_grad(Var tokens, Var KQ, Var OV, Var dy, ContextWeights weights, double length = 0);
 
 // Composed of the above; nothing but notation
 inline Var operator*(Var x, double c) { return affine(x, c, 0); }
@@ -63,6 +70,9 @@ inline Var operator-(double c, Var x) { return affine(x, -1, c); }
 inline Var operator/(Var x, double c) { return affine(x, 1 / c, 0); }
 inline Var operator-(Var x) { return affine(x, -1, 0); }
 Var mean(Var x, int axis, bool keep_axis = false);
+/// The weights of query_attention, over the last axis of scores [..., L]; and those of its tokens under KQ, [head, batch, 1, L].
+Var context_weights(Var scores, ContextWeights weights, double length = 0);
+Var query_pattern(Var tokens, Var KQ, ContextWeights weights, double length = 0);
 Var sum_all(Var x);   ///< the sum of all elements, a scalar
 Var mean_all(Var x);  ///< the mean of all elements, a scalar
 

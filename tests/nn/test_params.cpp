@@ -118,6 +118,33 @@ TEST_CASE("normal initial values have the mean, variance and fourth moment of th
   for (float x : params.view("constant")) CHECK(x == -1.5f);
 }
 
+TEST_CASE("uniform initial values fill [-bound, bound) evenly") {
+  Graph graph;
+  ParamStore params;
+  const int n = 100000;
+  params.declare(graph, "uniform", {n}, {"unit"}, Init::uniform(0.25));
+  params.initialise(rng);
+  double first = 0, second = 0;
+  for (float x : params.view("uniform")) {
+    REQUIRE((x >= -0.25f && x < 0.25f));
+    first += x / 0.25 / n;
+    second += (x / 0.25) * (x / 0.25) / n;
+  }
+  // Five standard deviations of each sample moment: var z = 1/3, var z^2 = 1/5 - 1/9.
+  CHECK(std::abs(first) < 5 * std::sqrt(1.0 / 3 / n));
+  CHECK(std::abs(second - 1.0 / 3) < 5 * std::sqrt((1.0 / 5 - 1.0 / 9) / n));
+}
+
+TEST_CASE("an identity stands on the diagonal of every head, also when it is not square; opposed heads have its negative") {
+  Graph graph;
+  ParamStore params;
+  params.declare(graph, "same", {2, 2, 3}, {"head", "row", "column"}, Init::identity(0.5));
+  params.declare(graph, "opposed", {3, 2, 2}, {"head", "row", "column"}, Init::opposed_identity(2));
+  params.initialise(rng);
+  CHECK(copy(params.view("same")) == std::vector<float>{.5, 0, 0, 0, .5, 0, .5, 0, 0, 0, .5, 0});
+  CHECK(copy(params.view("opposed")) == std::vector<float>{2, 0, 0, 2, 2, 0, 0, 2, -2, 0, 0, -2});
+}
+
 TEST_CASE("recording a model again finds its parameters, and another shape under a name is refused") {
   Graph first, second;
   ParamStore params;
@@ -135,6 +162,10 @@ TEST_CASE("what a parameter store refuses, in words") {
   CHECK_THROWS_WITH(params.declare(graph, "a", {3, 5}, {"row"}, Init::normal(1)),
                     "parameter 'a' has 2 axes but 1 axis names");
   CHECK_THROWS_WITH(params.view("a"), "no parameter 'a'");
+  CHECK_THROWS_WITH(params.declare(graph, "a", {3}, {"row"}, Init::identity(1)),
+                    "parameter 'a' cannot start as an identity: its shape is [3]");
+  CHECK_THROWS_WITH(params.declare(graph, "a", {2, 3}, {"row", "column"}, Init::opposed_identity(1)),
+                    "parameter 'a' cannot start as an identity: its shape is [2, 3]");
   params.declare(graph, "a", {3}, {"row"}, Init::normal(1));
   params.initialise(rng);
   CHECK_THROWS_WITH(params.declare(graph, "b", {3}, {"row"}, Init::normal(1)),

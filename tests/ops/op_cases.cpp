@@ -94,6 +94,38 @@ void indexed_and_fused(std::vector<OpCase>& t) {
                "layer_norm: gain and bias must be [13], got [12] and [13]"});
 }
 
+/// Tokens of three samples with 5 columns of 3 features, and of one more than whole vectors of samples (19 > 16); KQ and OV of two heads.
+/// KQ is scaled so that the scores are below 1: sums near 0 would make the ablated weights badly conditioned.
+void query_attention_rows(std::vector<OpCase>& t) {
+  const std::vector<std::pair<ContextWeights, std::string>> kinds = {
+      {ContextWeights::softmax, "softmax"}, {ContextWeights::one_plus, "one_plus"}, {ContextWeights::relu, "relu"},
+      {ContextWeights::tanh, "tanh"},       {ContextWeights::sigmoid, "sigmoid"},   {ContextWeights::linear, "linear"}};
+  for (const auto& [weights, name] : kinds) {
+    const auto y = [w = weights](V x, V) { return query_attention(x[0], 0.15 * x[1], x[2], w); };
+    const auto packed = [w = weights](V x, V) { return query_attention_grad(x[0], 0.15 * x[1], x[2], x[3], w); };
+    t.push_back({"query_attention", name, {{{3, 3, 6}, {2, 3, 3}, {2, 2, 3}}}, y});
+    t.push_back({"query_attention_grad", name, {{{3, 3, 6}, {2, 3, 3}, {2, 2, 3}, {3, 2}}}, packed});
+  }
+  t.push_back({"query_attention", "more samples than lanes", {{{19, 2, 4}, {1, 2, 2}, {1, 1, 2}}},
+               [](V x, V) { return query_attention(x[0], x[1], x[2], ContextWeights::softmax); },
+               [](Graph& g) { return query_attention(f32(g, {3, 5, 4}), f32(g, {2, 5, 4}), f32(g, {2, 1, 5}), ContextWeights::softmax); },
+               "query_attention: KQ must be [head, 5, 5], got [2, 5, 4]"});
+  t.push_back({"query_attention", "guarded sums", {{{4, 2, 4}, {1, 2, 2}, {1, 1, 2}}},
+               [](V x, V) { return query_attention(x[0], 4.0 * x[1], x[2], ContextWeights::one_plus); },
+               [](Graph& g) { return query_attention(f32(g, {3, 5, 1}), f32(g, {2, 5, 5}), f32(g, {2, 1, 5}), ContextWeights::softmax); },
+               "tokens must be [batch, feature, position] with two positions or more, got [3, 5, 1]"});
+  t.push_back({"query_attention", "linear with a length of its own", {{{3, 2, 5}, {1, 2, 2}, {1, 1, 2}}},
+               [](V x, V) { return query_attention(x[0], x[1], x[2], ContextWeights::linear, 7); },
+               [](Graph& g) { return query_attention(f32(g, {3, 5, 4}), f32(g, {2, 5, 5}), f32(g, {1, 1, 5}), ContextWeights::linear); },
+               "query_attention: OV must be [2, output, 5], got [1, 1, 5]"});
+  t.push_back({"query_attention_grad", "more samples than lanes", {{{19, 2, 4}, {1, 2, 2}, {1, 1, 2}, {19, 1}}},
+               [](V x, V) { return query_attention_grad(x[0], x[1], x[2], x[3], ContextWeights::softmax); },
+               [](Graph& g) {
+                 return query_attention_grad(f32(g, {3, 5, 4}), f32(g, {2, 5, 5}), f32(g, {2, 1, 5}), f32(g, {3, 2}), ContextWeights::softmax);
+               },
+               "query_attention_grad: dy must be [3, 1], got [3, 2]"});
+}
+
 }  // namespace
 
 const std::vector<OpCase>& op_cases() {
@@ -103,6 +135,7 @@ const std::vector<OpCase>& op_cases() {
     shapes(t);
     reductions_and_products(t);
     indexed_and_fused(t);
+    query_attention_rows(t);
     return t;
   }();
   return table;

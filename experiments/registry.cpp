@@ -1,12 +1,30 @@
 #include "experiments/registry.h"
 
 #include "experiments/icl_classification/system.h"
+#include "experiments/icl_regression/random_features/study.h"
+#include "experiments/icl_regression/studies.h"
+#include "experiments/icl_regression/system.h"
 
 namespace saltus {
 
 SystemTable systems() {
   static constexpr SystemEntry table[] = {
       {"icl_classification", "abrupt learning of an induction head in a two-layer attention-only network (Reddy 2024)", icl_classification::system},
+      {"icl_regression", "one layer of attention on in-context linear regression (He et al. 2025)", icl_regression::system},
+      {"icl_regression_deep", "a decoder of several layers on in-context linear regression (Garg et al. 2022)", icl_regression::deep_system},
+  };
+  return table;
+}
+
+StudyTable studies() {
+  static constexpr StudyEntry table[] = {
+      {"icl_regression.flow", "the reduced dynamics of omega and mu: sign matching, zero sum, homogeneity", icl_regression::flow_study},
+      {"icl_regression.loss_surface", "the loss of two heads over (omega, mu) against its approximation", icl_regression::loss_surface_study},
+      {"icl_regression.saddle_flow", "linear attention's descent from saddle to saddle (Y. Zhang et al. 2025)", icl_regression::saddle_flow_study},
+      {"icl_regression.estimators", "risks of two heads, gradient descent, one head and ridge against context length", icl_regression::estimators_study},
+      {"icl_regression.random_features", "random-feature attention against a random-feature MLP: test risk and sample size (Fu et al. 2023)",
+       icl_regression::random_features_study},
+      {"icl_regression.saturation", "how concentrated attention is: norms of softmax(s X x_q)", icl_regression::saturation_study},
   };
   return table;
 }

@@ -3,11 +3,13 @@
 #include <map>
 
 #include "config/reader.h"
+#include "curves/training.h"
 #include "experiments/registry.h"
 #include "train/evaluator.h"
-#include "train/train_step.h"
 
 using namespace saltus;
+using tests::check_losses;
+using tests::Training;
 
 namespace {
 
@@ -35,27 +37,6 @@ TrainConfig small_config() {
   return config;
 }
 
-/// A training run without files: the loss of every step's batch, before that step's update.
-struct Training {
-  const TrainConfig config;
-  ThreadPool pool;
-  std::unique_ptr<Experiment> experiment = build_experiment(config);
-  TrainStep step{*experiment, config, pool};
-  Optimizer optimizer{config.optimizer, static_cast<std::size_t>(experiment->params.block_size())};
-  std::vector<double> losses;
-
-  explicit Training(const TrainConfig& c, int threads = 1) : config(c), pool(threads) {}
-
-  void advance(std::int64_t steps) {
-    for (; steps > 0; --steps) {
-      const auto at = static_cast<std::int64_t>(losses.size());
-      losses.push_back(step.run(at));
-      optimizer.step(at, config.steps, experiment->params.values(), step.gradients(), step.scale(),
-                     [](std::size_t n, const Optimizer::Range& f) { f(0, n); });
-    }
-  }
-};
-
 /// What is followed during the small run, one number an evaluation; the progress numbers are [measure][layer], two
 /// layers of one head.
 struct Curves {
@@ -80,13 +61,6 @@ std::size_t halfway(const std::vector<double>& curve) {
   std::size_t i = 0;
   while (std::abs(curve[i] - curve.front()) < 0.5 * std::abs(curve.back() - curve.front())) ++i;
   return i;
-}
-
-void check_losses(const std::vector<double>& losses, const std::map<std::size_t, double>& pinned, double tolerance) {
-  for (const auto& [step, loss] : pinned) {
-    INFO("step " << step);
-    CHECK(losses.at(step) == Approx(loss).epsilon(tolerance));
-  }
 }
 
 }  // namespace

@@ -1,0 +1,77 @@
+"""`saltus study`: results from a config that trains nothing, each checked against a number that is known."""
+import unittest
+
+import h5py
+import numpy as np
+import xarray
+
+from command import CommandTest
+
+
+class Study(CommandTest):
+    def study(self, text, *args):
+        self.saltus("study", self.write("study.yaml", text), "--out", "out.h5", "--overwrite", *args)
+        return self.path("out.h5")
+
+    def open(self, text, group, *args):
+        with xarray.open_dataset(self.study(text, *args), engine="h5netcdf", group=group) as data:
+            return data.load()
+
+    def test_the_flow_of_two_opposite_heads_creeps_along_the_manifold(self):
+        flow = self.open("study: icl_regression.flow\nsettings: {omega: [0.03, -0.02], mu: [0.02, -0.03], points: 100}\n", "flow")
+        end = flow.isel(time=-1)
+        np.testing.assert_allclose(end.omega.sum(), 0, atol=1e-6)
+        np.testing.assert_allclose(end.mu.sum(), 0, atol=1e-6)
+        self.assertTrue(np.all(np.diff(flow.loss) < 1e-9))
+        self.assertGreater(float(end.loss), float(flow.loss_limit))
+
+    def test_the_flow_of_two_equal_heads_is_trapped_at_the_loss_of_one(self):
+        flow = self.open("study: icl_regression.flow\nsettings: {omega: [0.02, 0.02], mu: [0.01, 0.01], points: 50}\n", "flow")
+        np.testing.assert_allclose(flow.loss[-1], flow.single_head_loss, rtol=1e-6)
+        np.testing.assert_allclose(flow.omega[-1], 1 / np.sqrt(5), rtol=1e-4)
+
+    def test_the_loss_surface_knows_the_loss_of_answering_zero(self):
+        surface = self.open("study: icl_regression.loss_surface\nsettings: {cells: 3, samples: 20000}\n", "surface")
+        zero = surface.sel(mu=0)
+        np.testing.assert_allclose(zero.approximate_loss, 1.1, rtol=1e-12)
+        self.assertTrue(np.all(np.abs(zero.loss - 1.1) < 4 * zero.loss_standard_error))
+
+    def test_the_surface_does_not_depend_on_threads(self):
+        text = "study: icl_regression.loss_surface\nsettings: {cells: 3, samples: 5000}\n"
+        one = self.open(text, "surface", "--threads", "1")
+        self.assertTrue(one.equals(self.open(text, "surface", "--threads", "2")))
+
+    def test_rank_one_heads_go_down_the_stairs_that_theory_names(self):
+        flow = self.open("study: icl_regression.saddle_flow\nsettings: {init_std: 0.03}\n", "saddle_flow")
+        for level in flow.plateau.values[1:]:
+            self.assertLess(np.min(np.abs(flow.loss.values - level)), 0.01)
+        np.testing.assert_allclose(flow.loss[-1], flow.plateau[-1], atol=2e-3)
+
+    def test_estimators_meet_their_exact_risks(self):
+        table = self.open("study: icl_regression.estimators\nsettings: {lengths: [20, 40], samples: 20000}\n", "estimators")
+        off = abs(table.risk - table.exact_risk) / table.risk_standard_error
+        known = off.sel(predictor=["gd", "dgd", "linear_attention"])
+        self.assertTrue(np.all(known < 4), known)
+
+    def test_attention_with_no_scores_is_even(self):
+        table = self.open("study: icl_regression.saturation\nsettings: {scale: [1e-6], n_context: [25], input_dim: [4], samples: 100}\n", "saturation")
+        np.testing.assert_allclose(table.norm_quantile, 0.2, rtol=1e-4)
+
+    def test_where_it_comes_from_is_in_the_file(self):
+        with h5py.File(self.study("study: icl_regression.saturation\nseed: 3\nsettings: {samples: 16}\n")) as f:
+            self.assertEqual(f.attrs["study"], "icl_regression.saturation")
+            self.assertEqual(f.attrs["seed"], 3)
+            self.assertIn("samples: 16", f.attrs["config_yaml"])
+
+    def test_refusals(self):
+        path = self.write("bad.yaml", "study: icl_regression.flows\n")
+        self.assertIn("bad.yaml:1:8: error:", self.saltus("study", path, rc=2)[1])
+        path = self.write("bad.yaml", "study: icl_regression.flow\nsettings: {n_heads: 3, omega: [1, 2]}\n")
+        self.assertIn("2 values for 3 heads", self.saltus("study", path, rc=2)[1])
+        path = self.write("good.yaml", "study: icl_regression.saturation\nsettings: {samples: 16}\n")
+        self.saltus("study", path, "--out", "a.h5")
+        self.assertIn("a.h5 exists already", self.saltus("study", path, "--out", "a.h5", rc=2)[1])
+
+
+if __name__ == "__main__":
+    unittest.main()

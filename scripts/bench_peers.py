@@ -3,7 +3,8 @@
 
 First each peer has to agree with saltus: from saltus' own first batch and weights, the same loss, gradients and
 updated weights. Then rounds of steps are taken in turns, because the machine may be shared and its speed drift.
-saltus' time includes making the examples; the peers find theirs ready.
+saltus' time includes making the examples; so does the peers' for icl_regression, while those of icl_classification find
+theirs ready.
 
 On Debian: apt-get install python3-torch libopenblas0-openmp."""
 import argparse
@@ -19,7 +20,10 @@ from statistics import median, quantiles
 
 ROOT = Path(__file__).resolve().parent.parent
 # A system here is a config and scripts/peers/<system>.py, whose PEERS name and make its peers.
-SYSTEMS = {"icl_classification": "configs/icl_classification/abrupt.yaml"}
+SYSTEMS = {
+    "icl_classification": "configs/icl_classification/abrupt.yaml",
+    "icl_regression": "configs/icl_regression/two_heads.yaml",
+}
 # Relative to the largest magnitude of each array; weights after the step in spacings of float32 numbers of that size.
 TOLERANCE = {"loss": 1e-5, "gradients": 1e-4, "weights": 4}
 TRIAL_ROUNDS, TRIAL_STEPS = 3, 20
@@ -161,7 +165,7 @@ def report(threads, times):
         low, _, high = quantiles(ms, n=4)
         low_share, share, high_share = quantiles([ours / theirs for theirs, ours in zip(ms, own)], n=4)
         print(
-            f"{name:<34}{median(ms):>16.2f}{f'{low:.2f} .. {high:.2f}':>19}{min(ms):>8.2f}"
+            f"{name:<34}{median(ms):>16.3f}{f'{low:.3f} .. {high:.3f}':>19}{min(ms):>8.3f}"
             + (f"   {share:.2f}  ({low_share:.2f} .. {high_share:.2f})" if name != Saltus.name else "")
         )
         rows[name] = {"ms_per_step": ms, "median": median(ms), "best": min(ms), "saltus_share": share}
@@ -194,8 +198,8 @@ def measure(program, arguments, threads):
     rows = report(threads, take_turns([saltus, *peers], arguments.rounds, arguments.steps))
     split = own["split_ms"]
     print(
-        f"saltus' step: {own['flops'] / 1e6:.0f} MFLOP; on one thread, sampling takes {split['sampling']:.2f} ms, "
-        f"forward and backward {split['plan']:.2f}, gradient reduction and update {split['update']:.2f}"
+        f"saltus' step: {own['flops'] / 1e6:.1f} MFLOP; on one thread, sampling takes {split['sampling']:.3f} ms, "
+        f"forward and backward {split['plan']:.3f}, gradient reduction and update {split['update']:.3f}"
     )
     for caveat in caveats:
         print(f"beware: {caveat}")

@@ -39,6 +39,9 @@ class Network(nn.Module):
             x = torch.relu(x @ W + b)
         return x @ self.W_U
 
+    def loss(self, batch):
+        return nn.functional.cross_entropy(self(batch["tokens"]), batch["label"].long())
+
     @staticmethod
     def weight_names():
         attention = [f"blocks.{layer}.attn.{name}" for layer in range(2) for name in ("W_Q", "W_K", "W_V")]
@@ -74,7 +77,12 @@ class RearrangedNetwork(Network):
         return self.classify(torch.addmm(target, mixed, self.W_V[1]))
 
 
+def sgd(parameters):
+    """saltus' decay of 1e-6 a step is not multiplied by the learning rate; PyTorch's is."""
+    return torch.optim.SGD(parameters, lr=0.01, weight_decay=1e-6 / 0.01)
+
+
 PEERS = {
-    "as written": lambda first_step, threads: TorchEager(Network(), first_step, threads),
-    "rearranged like saltus": lambda first_step, threads: TorchEager(RearrangedNetwork(), first_step, threads),
+    "as written": lambda first_step, threads: TorchEager(Network(), first_step, threads, sgd),
+    "rearranged like saltus": lambda first_step, threads: TorchEager(RearrangedNetwork(), first_step, threads, sgd),
 }

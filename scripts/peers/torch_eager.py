@@ -1,4 +1,4 @@
-"""What every PyTorch eager peer shares: SGD with the paper's decay, the training step, and what PyTorch runs on."""
+"""What every PyTorch eager peer shares: the training step, and what PyTorch runs on."""
 import ctypes
 
 import torch
@@ -20,16 +20,21 @@ def blas():
 
 
 class TorchEager:
-    """Trains `model`, a module that gives logits and knows its weights by saltus' names (weight_names, weight)."""
+    """Trains `model`, a module that knows its weights by saltus' names (weight_names, weight) and its mean loss on a
+    batch (loss), which holds the task's arrays by name. `optimizer` is made of the parameters. With `sample` every timed
+    step makes a batch of its own; without, all take saltus' first one."""
 
-    def __init__(self, model, first_step, threads):
+    def __init__(self, model, first_step, threads, optimizer, sample=None):
         torch.set_num_threads(threads)
         self.model = model
         self.before = {name: torch.from_numpy(first_step[f"before.{name}"]) for name in model.weight_names()}
-        self.tokens = torch.from_numpy(first_step["batch.tokens"])
-        self.label = torch.from_numpy(first_step["batch.label"]).long()
-        # saltus' decay of 1e-6 a step is not multiplied by the learning rate; PyTorch's is.
-        self.optimizer = torch.optim.SGD(model.parameters(), lr=0.01, weight_decay=1e-6 / 0.01)
+        self.first_batch = self.batch = {
+            name.removeprefix("batch."): torch.from_numpy(array)
+            for name, array in first_step.items()
+            if name.startswith("batch.")
+        }
+        self.make_optimizer, self.sample = optimizer, sample
+        self.reset()
 
     @staticmethod
     def library():
@@ -46,16 +51,22 @@ class TorchEager:
         )
 
     def reset(self):
-        """Back to the weights before the first step."""
+        """Back to the weights before the first step, to an optimizer that has seen nothing, and to saltus' batch."""
         with torch.no_grad():
             for name, value in self.before.items():
                 weight = self.model.weight(name)
                 weight.copy_(value.view_as(weight))
+        self.optimizer = self.make_optimizer(self.model.parameters())
+        self.batch = self.first_batch
+
+    def next_batch(self):
+        if self.sample:
+            self.batch = self.sample()
 
     def step(self):
-        """Forward, backward and update on examples that are there already. Returns the mean loss before the update."""
+        """Forward, backward and update on self.batch. Returns the mean loss before the update."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss = torch.nn.functional.cross_entropy(self.model(self.tokens), self.label)
+        loss = self.model.loss(self.batch)
         loss.backward()
         self.optimizer.step()
         return loss.item()

@@ -14,7 +14,7 @@ namespace saltus {
 namespace {
 
 /// The independent draws of one sample, or of one pool entry.
-enum Lane : std::uint32_t { lane_normals, lane_pool_entry, lane_pool_coefficients };
+enum Lane : std::uint32_t { lane_normals, lane_pool_entry, lane_pool_coefficients, lane_drift };
 
 constexpr std::int64_t most_pool_numbers = std::int64_t{1} << 28;  // 1 GiB of coefficients
 
@@ -143,6 +143,9 @@ void check_rules(const LinearRegressionConfig& c, const Require& require) {
   require(c.pool_size <= most_pool_numbers / numbers_each, "pool_size",
           fmt::format("{} entries of {} coefficients are too large a pool: use at most {}", c.pool_size, numbers_each,
                       most_pool_numbers / numbers_each));
+  require(c.drift == 0 || c.pool_size == 0, "drift",
+          fmt::format("drift {} takes beta away from the entries of a pool: set pool_size 0 instead of {}, or drift 0",
+                      c.drift, c.pool_size));
 }
 
 }  // namespace
@@ -170,6 +173,10 @@ void LinearRegressionConfig::fields(Fields& f) {
   f.field("pool_size", pool_size,
           "draw beta out of a fixed pool of so many (Raventos et al. 2023: M); 0: a fresh one each sequence",
           between(0, std::numeric_limits<std::int32_t>::max()));
+  f.field("drift", drift,
+          "rate at which beta walks from pair to pair: beta <- sqrt(1-q^2) beta + q fresh one, the query's the last; 0 "
+          "holds it (q)",
+          between(0, 1));
   check_rules(*this, [&f](bool ok, const char* key, const std::string& message) { f.require(ok, key, message); });
 }
 
@@ -292,13 +299,48 @@ void LinearRegression::write_labels(const float* x, const float* beta, float* no
   }
 }
 
+/// What a walking beta needs, made once a call.
+struct LinearRegression::Walk {
+  std::vector<float> normals;       // [position, coefficient drawn]: the walk's steps, last position first
+  std::vector<float> step, change;  // [task, input]: fresh coefficients, and beta_l - beta of the query
+};
+
+/// Adds (beta_l - beta) . x_l to the context's labels y [task, position], which write_labels made of the query's beta.
+/// The walk is a stationary Gaussian chain and so the same backwards, from the query to the first pair: every rate has
+/// the query, its answer, x and the noise of no drift.
+void LinearRegression::add_drift(const float* x, const float* beta, Walk& walk, float* y) const {
+  const auto d = static_cast<std::size_t>(config_.input_dim), width = static_cast<std::size_t>(config_.n_context + 1);
+  const double q = config_.drift;
+  // 1 - sqrt(1 - q^2) without the cancellation at small q.
+  const auto shrink = static_cast<float>(q * q / (1 + std::sqrt((1 - q) * (1 + q)))), rate = static_cast<float>(q);
+  std::fill(walk.change.begin(), walk.change.end(), 0.0f);
+  const float* normals = walk.normals.data();
+  for (std::size_t l = width - 1; l-- > 0; normals += coefficients_drawn()) {
+    write_coefficients(normals, walk.step.data());
+    for (std::size_t n = 0; n < supports_.size(); ++n) {
+      for (int j : supports_[n]) {
+        const std::size_t at = n * d + static_cast<std::size_t>(j);
+        walk.change[at] += rate * walk.step[at] - shrink * (beta[at] + walk.change[at]);
+        y[n * width + l] += walk.change[at] * x[static_cast<std::size_t>(j) * width + l];
+      }
+    }
+  }
+}
+
 /// One sample takes one run of standard normals: d rows for the covariates, N for the label noise, then those for the
-/// coefficients. In this order sequences keep their x and their noise whatever says how beta is made.
+/// coefficients. In this order sequences keep their x and their noise whatever says how beta is made. The steps of a
+/// walk are a run of their own.
 void LinearRegression::sample(const Rng& rng, std::uint32_t step, bool from_pool, int first, const Batch& batch) const {
   const auto d = static_cast<std::size_t>(config_.input_dim), width = static_cast<std::size_t>(config_.n_context + 1);
   const std::size_t n_tasks = supports_.size(), n_tokens = (d + n_tasks) * width, n_coefficients = n_tasks * d;
   const std::size_t drawn = n_tokens + (from_pool ? 0 : coefficients_drawn());
   std::vector<float> normals((drawn + 31) / 32 * 32);  // whole vectors of fill_normal
+  Walk walk;
+  if (config_.drift > 0) {
+    walk.normals.resize((static_cast<std::size_t>(config_.n_context) * coefficients_drawn() + 31) / 32 * 32);
+    walk.step.resize(n_coefficients);
+    walk.change.resize(n_coefficients);
+  }
   float *x = batch.f32(tokens_field), *target = batch.f32(target_field), *beta = batch.f32(beta_field);
   for (int i = 0; i < batch.size(); ++i, x += n_tokens, target += n_tasks, beta += n_coefficients) {
     const auto number = static_cast<std::uint32_t>(first + i);
@@ -316,6 +358,10 @@ void LinearRegression::sample(const Rng& rng, std::uint32_t step, bool from_pool
     // Isotropic covariates are read where they were drawn: their copies are still on the way to the cache.
     const float* covariates = factor_.empty() ? normals.data() : x;
     write_labels(covariates, beta, normals.data() + d * width, x + d * width, target);
+    if (config_.drift > 0) {
+      fill_normal(rng, {.sample = number, .step = step, .lane = lane_drift}, walk.normals);
+      add_drift(covariates, beta, walk, x + d * width);
+    }
   }
 }
 

@@ -25,6 +25,7 @@ struct LinearRegressionConfig {
   std::vector<std::string> supports;
   bool shared_beta = true;
   std::int64_t pool_size = 0;
+  double drift = 0;
 
   void fields(Fields& f);
 
@@ -42,12 +43,13 @@ struct LinearRegressionConfig {
 };
 
 /// In-context linear regression (He, Pan, Chen, Yang 2025, arXiv 2503.12734, section 2): L pairs of x ~ N(0, Sigma) and
-/// y_n = beta_n . x over the coordinates S_n, plus noise; then a query x whose y_n are asked.
+/// y_n = beta_n . x over the coordinates S_n, plus noise; then a query x whose y_n are asked. With drift q > 0 beta
+/// walks: beta_{l+1} = sqrt(1 - q^2) beta_l + q xi_l, xi_l of beta's own law, so that every beta_l has that law.
 ///
 /// Arrays of a sample, in the order of fields():
 ///   tokens   f32 [feature = d+N, position = L+1]  the paper's Z_ebd: column l is (x_l, y_l), the last (x_q, 0)
 ///   target   f32 [task = N]                       y_q; with the query's own noise unless noisy_query is off
-///   beta     f32 [task = N, input = d]            the coefficients, 0 off S_n
+///   beta     f32 [task = N, input = d]            the coefficients, 0 off S_n; with drift, those of the query
 ///   task_id  i32 []                               which entry of the pool; 0 without one, -1 for a beta outside it
 class LinearRegression : public Task {
  public:
@@ -67,11 +69,14 @@ class LinearRegression : public Task {
   std::span<const float> pool() const { return pool_; }
 
  private:
+  struct Walk;
+
   void sample(const Rng& rng, std::uint32_t step, bool from_pool, int first, const Batch& batch) const;
   std::size_t coefficients_drawn() const;
   void write_coefficients(const float* normals, float* beta) const;
   void write_covariates(const float* normals, float* x) const;
   void write_labels(const float* x, const float* beta, float* noise, float* y, float* target) const;
+  void add_drift(const float* x, const float* beta, Walk& walk, float* y) const;
 
   LinearRegressionConfig config_;
   Rng data_rng_, eval_rng_;

@@ -29,9 +29,12 @@ def flow(data):
     a.legend(fontsize=8)
     for panel, name, symbol in ((b, "omega", r"$\omega$"), (c, "mu", r"$\mu$")):
         for head in range(data[name].shape[1]):
-            panel.semilogx(time, data[name][1:, head], label=f"head {head}")
+            panel.semilogx(time, data[name][1:, head], color=f"C{head}", ls=["-", "--", "-.", ":"][head % 4], label=f"head {head}")
+            if name == "mu":
+                panel.semilogx(time, data["best_mu"][1:, head], color=f"C{head}", lw=0.5)
         panel.axhline(0, lw=0.5, color="k")
         panel.set(xlabel="time", ylabel=symbol)
+    c.set_title("thin: the best for this omega", fontsize=9)
     b.legend(fontsize=8)
     d.semilogx(time, data["effective_learning_rate"][1:], label=r"$\sum\omega\mu$")
     d.semilogx(time, data["zero_sum"][1:], label=r"$|\sum\mu|/\sum|\mu|$")

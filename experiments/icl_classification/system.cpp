@@ -43,7 +43,8 @@ System system() {
           .model_fields = [config](Fields& f) { config->model.fields(f); },
           .rules = [config](Fields& f) { config->rules(f); },
           .build = [config](const Seeds& seeds) { return build(*config, seeds); },
-          .set_context_length = [config](std::int64_t length) { config->task.n_pairs = length; }};
+          .set_context_length = [config](std::int64_t length) { config->task.n_pairs = length; },
+          .context_length_key = "task.n_pairs"};
 }
 
 }  // namespace saltus::icl_classification

@@ -23,7 +23,7 @@ std::unique_ptr<Experiment> build_deep(const DeepConfig& config, const Seeds& se
   };
   e->n_layers = static_cast<int>(config.model.n_layers);
   e->n_heads = static_cast<int>(config.model.n_heads);
-  e->output = {"prediction", "task", "answer at the query"};
+  e->output = {"prediction", {"task"}, "answer at the query"};
   e->eval = std::make_unique<RegressionProbe>(config.task);
   e->progress = std::make_unique<PointwiseProbe>(config.task);
   return e;
@@ -37,7 +37,8 @@ System deep_system() {
           .model_fields = [config](Fields& f) { config->model.fields(f); },
           .rules = [](Fields&) {},
           .build = [config](const Seeds& seeds) { return build_deep(*config, seeds); },
-          .set_context_length = [config](std::int64_t length) { config->set_context_length(length); }};
+          .set_context_length = [config](std::int64_t length) { config->set_context_length(length); },
+          .context_length_key = "task.n_context"};
 }
 
 }  // namespace saltus::icl_regression

@@ -50,7 +50,7 @@ std::unique_ptr<Experiment> build(const Config& config, const Seeds& seeds) {
   };
   e->n_layers = 1;
   e->n_heads = static_cast<int>(config.model.n_heads);
-  e->output = {"prediction", "task", "answer at the query"};
+  e->output = {"prediction", {"task"}, "answer at the query"};
   e->eval = std::make_unique<RegressionProbe>(config.task);
   const Linearisation linearisation = linearisation_of(config.task, config.model);
   const std::vector<double> best = preconditioners(config.task, linearisation);
@@ -67,7 +67,8 @@ System system() {
           .model_fields = [config](Fields& f) { config->model.fields(f); },
           .rules = [](Fields&) {},
           .build = [config](const Seeds& seeds) { return build(*config, seeds); },
-          .set_context_length = [config](std::int64_t length) { config->set_context_length(length); }};
+          .set_context_length = [config](std::int64_t length) { config->set_context_length(length); },
+          .context_length_key = "task.n_context"};
 }
 
 }  // namespace saltus::icl_regression

@@ -1,6 +1,8 @@
 #include "cli/verbs.h"
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 #include "config/reader.h"
 #include "core/check.h"
@@ -11,6 +13,18 @@ namespace saltus::cli {
 std::string command() {
   const char* given = std::getenv("SALTUS_COMMAND");
   return given ? given : "saltus";
+}
+
+std::string script(const std::string& name) {
+  const std::filesystem::path folder = std::filesystem::path(command()).parent_path();
+  return (folder.empty() ? std::filesystem::path("scripts") / name : folder / name).string();
+}
+
+void refuse_other_kind(const std::string& path, const std::string& key, const std::string& verb) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    check_input(!line.starts_with(key + ":"), "{} names a `{}`: it is for {} {}", path, key, command(), verb);
+  }
 }
 
 CLI::Option* ConfigArguments::add_to(CLI::App& verb) {
@@ -24,6 +38,7 @@ CLI::Option* ConfigArguments::add_to(CLI::App& verb) {
 
 TrainConfig ConfigArguments::read(const CLI::App& verb) {
   check_input(!path.empty(), "which config? For example: saltus {} configs/icl_classification/abrupt.yaml", verb.get_name());
+  refuse_other_kind(path, "study", "study");
   for (const std::string& argument : verb.remaining()) overrides.push_back(argument);
   TrainConfig config(systems());
   read_config(path, parse_overrides(overrides), [&config](Fields& f) { config.fields(f); });

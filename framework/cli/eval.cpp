@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -30,8 +31,8 @@ struct Arguments {
 std::int64_t whole_number(std::string_view text, const std::string& all) {
   std::int64_t n = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-  check_input(error == std::errc() && end == text.data() + text.size() && n > 0,
-              "--lengths {}: '{}' is not a length; write first:last:step, as in 10:100:5, or a list, as in 10,20,40", all, text);
+  check_input(error == std::errc() && end == text.data() + text.size() && n > 0 && n <= 1'000'000,
+              "--lengths {}: '{}' is not a length between 1 and 1000000; write first:last:step, as in 10:100:5, or a list, as in 10,20,40", all, text);
   return n;
 }
 
@@ -52,6 +53,16 @@ std::vector<std::int64_t> parse_lengths(const std::string& text) {
   check_input(parts.size() <= 3 && parts[0] <= parts[1], "--lengths {}: write first:last:step, as in 10:100:5", text);
   std::vector<std::int64_t> lengths;
   for (std::int64_t n = parts[0]; n <= parts[1]; n += parts.size() == 3 ? parts[2] : 1) lengths.push_back(n);
+  return lengths;
+}
+
+/// As parse_lengths, refusing a length that comes twice.
+std::vector<std::int64_t> checked_lengths(const std::string& text) {
+  const std::vector<std::int64_t> lengths = parse_lengths(text);
+  std::vector<std::int64_t> sorted = lengths;
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+  check_input(twice == sorted.end(), "--lengths {}: {} comes twice", text, twice == sorted.end() ? 0 : *twice);
   return lengths;
 }
 
@@ -124,9 +135,9 @@ int eval(Arguments& a, const CLI::App& verb) {
   const RunReader run(find_run_file(a.run));
   const std::vector<std::string> overrides = verb.remaining();
   a.request.overrides = parse_overrides(overrides);
-  if (!a.lengths.empty()) a.request.lengths = parse_lengths(a.lengths);
+  if (!a.lengths.empty()) a.request.lengths = checked_lengths(a.lengths);
   if (a.out.empty()) a.out = (std::filesystem::path(run.path()).parent_path() / "eval.h5").string();
-  check_input(a.overwrite || !std::filesystem::exists(a.out), "{} exists already: name another file with --out, or say --overwrite", a.out);
+  check_result_path(a.out, a.overwrite);
 
   const Evaluation e = evaluate_run(run, systems(), a.request);
   write_result_file(a.out, {table_of(e)}, attributes(run, e, a, fmt::format("{}", fmt::join(overrides, " "))));
@@ -142,6 +153,7 @@ int eval(Arguments& a, const CLI::App& verb) {
     e.lengths.empty() ? print_set(e, set, columns) : print_by_length(e, set, columns);
   }
   fmt::print("\nresults: {} (group eval)\n", a.out);
+  if (!e.lengths.empty()) fmt::print("next: {} {}\n      draws risk against length; several files in one picture\n", script("plot_eval.py"), a.out);
   return 0;
 }
 
@@ -152,7 +164,7 @@ Action add_eval(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("eval", "measure a trained model on fresh examples, at any context length, beside the system's references");
   verb->add_option("run", a->run, "run folder, or its run.h5")->required();
   verb->add_option("--lengths", a->lengths, "context lengths: first:last:step or a list. Default: the training length");
-  verb->add_option("--samples", a->request.samples, "examples in each test set")->check(CLI::Range(256, 1 << 24))->capture_default_str();
+  verb->add_option("--samples", a->request.samples, "examples in each test set; standard errors come from the spread of groups of 128")->check(CLI::Range(1000, 1 << 24))->capture_default_str();
   verb->add_option("--seed", a->request.seed, "seed of the examples. Default: one more than the run's own, so that they are fresh")
       ->check(CLI::NonNegativeNumber);
   verb->add_option("--step", a->request.step, "snapshot to measure, by its step. Default: the last");

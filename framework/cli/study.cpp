@@ -12,6 +12,7 @@
 #include "experiments/registry.h"
 #include "study/study.h"
 #include "train/provenance.h"
+#include "train/run_h5.h"
 
 namespace saltus::cli {
 namespace {
@@ -22,19 +23,15 @@ struct Arguments {
   bool overwrite = false;
 };
 
-std::string plot_command() {
-  const std::filesystem::path folder = std::filesystem::path(command()).parent_path();
-  return folder.empty() ? "scripts/plot_study.py" : (folder / "plot_study.py").string();
-}
-
 int study(Arguments& a, const CLI::App& verb) {
+  refuse_other_kind(a.config, "system", "train");
   StudyConfig config(studies());
   const std::vector<std::string> overrides = verb.remaining();
   read_config(a.config, parse_overrides(overrides), [&config](Fields& f) { config.fields(f); });
   if (a.out.empty()) {
     a.out = fmt::format("studies/{}-{}.h5", std::filesystem::path(a.config).stem().string(), text_sha256(resolved_yaml(config)).substr(0, 8));
   }
-  check_input(a.overwrite || !std::filesystem::exists(a.out), "{} exists already: name another file with --out, or say --overwrite", a.out);
+  check_result_path(a.out, a.overwrite);
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 
   const auto start = std::chrono::steady_clock::now();
@@ -50,7 +47,7 @@ int study(Arguments& a, const CLI::App& verb) {
   const std::vector<std::string> lines = run_study(config, a.out, a.threads > 0 ? a.threads : cores, progress);
   if (live && shown > 0) fmt::print(stderr, "\r\x1b[K");
   for (const std::string& line : lines) fmt::print("{}\n", line);
-  fmt::print("\ndone in {:.1f} s; results: {}\nnext: {} {}\n      draws them\n", seconds(), a.out, plot_command(), a.out);
+  fmt::print("\ndone in {:.1f} s; results: {}\nnext: {} {}\n      draws them\n", seconds(), a.out, script("plot_study.py"), a.out);
   return 0;
 }
 

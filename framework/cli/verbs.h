@@ -28,6 +28,12 @@ Action add_cancel(CLI::App& sweep);
 /// How the user calls this program: scripts/saltus says so, since the program itself is not on anybody's PATH.
 std::string command();
 
+/// How the user calls one of the scripts beside it.
+std::string script(const std::string& name);
+
+/// Refuses, as bad input and naming the verb that takes it, a config file with the top-level key `key`.
+void refuse_other_kind(const std::string& path, const std::string& key, const std::string& verb);
+
 /// A config file and what the command line says on top of it.
 struct ConfigArguments {
   std::string path;

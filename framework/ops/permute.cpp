@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "ops/op_util.h"
 
 namespace saltus {
@@ -38,11 +40,15 @@ void reference(const KernelArgs<Real>& k) {
   for (int i = 0; i < rank; ++i) {
     step[static_cast<std::size_t>(i)] = stride[static_cast<std::size_t>(k.attrs.i[static_cast<std::size_t>(i)])];
   }
-  const auto inner = static_cast<std::size_t>(rank - 1);
+  const std::int64_t n = out[rank - 1], inner = step[static_cast<std::size_t>(rank - 1)];
   const Real* from = k.f(0);
   Real* to = k.y();
   for (Real* const end = to + out.size(); to != end;) {
-    for (std::int64_t i = 0; i < out[rank - 1]; ++i) *to++ = from[i * step[inner]];
+    if (inner == 1) {
+      to = std::copy_n(from, n, to);
+    } else {
+      for (std::int64_t i = 0; i < n; ++i) *to++ = from[i * inner];
+    }
     for (int axis = rank - 2; axis >= 0; --axis) {
       const auto i = static_cast<std::size_t>(axis);
       from += step[i];

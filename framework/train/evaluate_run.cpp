@@ -17,6 +17,10 @@ TrainConfig config_of(const RunReader& run, SystemTable systems, const Evaluatio
   TrainConfig config(systems);
   const auto list = [&config](Fields& f) { config.fields(f); };
   read_config_text(run.path() + ":config_yaml", *yaml, request.overrides, list);
+  for (const Override& o : request.overrides) {
+    check_input(o.key != config.system.context_length_key, "{}: the model was trained at another length; say --lengths {}", o.origin, o.value);
+    check_input(o.key != "seed" && !o.key.starts_with("seeds"), "{}: the run's seeds say what its task is; --seed gives the examples another", o.origin);
+  }
   config.seed_overrides.eval = request.seed.value_or(static_cast<std::int64_t>(config.seeds().eval) + 1);
   if (!length) return config;
   check_input(static_cast<bool>(config.system.set_context_length), "system {} has no context length to change", config.system_name);
@@ -58,8 +62,12 @@ Evaluation evaluate_run(const RunReader& run, SystemTable systems, const Evaluat
   out.lengths = request.lengths;
   std::vector<std::optional<std::int64_t>> lengths(request.lengths.begin(), request.lengths.end());
   if (lengths.empty()) lengths.emplace_back();
+  std::vector<TrainConfig> configs;
   for (const std::optional<std::int64_t> length : lengths) {
-    const TrainConfig config = config_of(run, systems, request, length);
+    configs.push_back(config_of(run, systems, request, length));
+    build_experiment(configs.back());  // so that a length that is refused is refused before any is measured
+  }
+  for (const TrainConfig& config : configs) {
     const std::unique_ptr<Experiment> experiment = build_experiment(config);
     out.step = load_weights(run, request.step, experiment->params);
     out.seed = *config.seed_overrides.eval;
@@ -69,7 +77,7 @@ Evaluation evaluate_run(const RunReader& run, SystemTable systems, const Evaluat
     out.model.push_back({std::move(result.eval), std::move(result.eval_errors)});
     if (!experiment->references) continue;
     out.reference_measures = experiment->references->measures();
-    out.references.push_back(reference_means(*experiment, chunks_of(static_cast<int>(out.sets.size()), request.samples)));
+    out.references.push_back(reference_means(*experiment, chunks_of(static_cast<int>(out.sets.size()), request.samples), pool));
   }
   return out;
 }

@@ -57,19 +57,21 @@ SetMeans means_of(std::span<const Chunk> chunks, std::span<const std::vector<dou
   return out;
 }
 
-SetMeans reference_means(const Experiment& experiment, std::span<const Chunk> chunks) {
+SetMeans reference_means(const Experiment& experiment, std::span<const Chunk> chunks, ThreadPool& pool) {
   const Probe& probe = *experiment.references;
-  const std::vector<SampleField> fields = experiment.task->fields();
-  std::vector<AlignedBlock> memory;
-  std::vector<void*> arrays;
-  for (const SampleField& field : fields) arrays.push_back(memory.emplace_back(static_cast<std::size_t>(chunk_size * field.shape.size()) * sizeof(float)).data());
-  std::vector<std::vector<double>> sums;
-  for (const Chunk& chunk : chunks) {
+  std::vector<std::vector<double>> sums(chunks.size(), std::vector<double>(numbers_of(probe)));
+  pool.run(static_cast<int>(chunks.size()), [&](int i, int) {
+    const Chunk& chunk = chunks[static_cast<std::size_t>(i)];
+    std::vector<AlignedBlock> memory;
+    std::vector<void*> arrays;
+    for (const SampleField& field : experiment.task->fields()) {
+      arrays.push_back(memory.emplace_back(static_cast<std::size_t>(chunk.size * field.shape.size()) * sizeof(float)).data());
+    }
     const Batch batch(chunk.size, arrays);
     experiment.task->sample_eval(chunk.set, chunk.first, batch);
     const auto no_tap = [](const std::string& name) -> TapValue { throw Error("references have no taps, and ask for " + name); };
-    probe.accumulate(batch, no_tap, sums.emplace_back(numbers_of(probe)));
-  }
+    probe.accumulate(batch, no_tap, sums[static_cast<std::size_t>(i)]);
+  });
   return means_of(chunks, sums);
 }
 

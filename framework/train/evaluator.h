@@ -25,7 +25,7 @@ struct SetMeans {
 SetMeans means_of(std::span<const Chunk> chunks, std::span<const std::vector<double>> sums);
 
 /// The experiment's reference probe over these chunks of the test sets.
-SetMeans reference_means(const Experiment& experiment, std::span<const Chunk> chunks);
+SetMeans reference_means(const Experiment& experiment, std::span<const Chunk> chunks, ThreadPool& pool);
 
 /// Numbers that a probe's measures have in all.
 std::size_t numbers_of(const Probe& probe);

@@ -18,6 +18,12 @@ std::vector<Plan::Output> probe_outputs(const Graph& graph, const Experiment& e)
   return outputs;
 }
 
+PatternSize pattern_size(const Graph& graph, const Experiment& e) {
+  if (e.n_layers == 0) return {0, 0};
+  const Shape& shape = graph.tapped("blocks.0.attn.pattern").shape();
+  return {shape[-2], shape[-1]};
+}
+
 Attributes attributes(const RunOptions& options, const TrainConfig& config, const Experiment& e) {
   Attributes all = provenance();
   const std::string yaml = resolved_yaml(config);
@@ -38,8 +44,7 @@ Attributes attributes(const RunOptions& options, const TrainConfig& config, cons
 Recorder::ProbePass::ProbePass(const Graph& graph, Experiment& e, std::int64_t probes)
     : plan(graph, probe_outputs(graph, e), [&e](const std::string& name, const Shape&) { return e.params.view(name).data(); }),
       buffers(e.task->fields(), static_cast<int>(probes), plan),
-      pattern{graph.tapped("blocks.0.attn.pattern").shape()[-2], graph.tapped("blocks.0.attn.pattern").shape()[-1]},
-      n_outputs(graph.tapped(e.output.tap).shape()[-1]) {
+      pattern(pattern_size(graph, e)), output(graph.tapped(e.output.tap).shape()) {
   e.task->sample_eval(eval_set_index(*e.task, e.progress_set), 0, buffers.batch());
 }
 
@@ -49,18 +54,18 @@ Recorder::ProbePass Recorder::compile_probes(Experiment& e, std::int64_t probes)
   return ProbePass(graph, e, probes);
 }
 
-RunFile Recorder::open(const RunOptions& options, const TrainConfig& config, std::optional<std::int64_t> resume_at) const {
+RunFile Recorder::open(const RunOptions& options, const TrainConfig& config, ThreadPool& pool, std::optional<std::int64_t> resume_at) const {
   const Experiment& e = experiment_;
   Layout layout = {train_table(), eval_table(e), progress_table(e), events_table(e), weights_table(e.params),
-                   attention_table(e, probes_.buffers.batch(), probes_.pattern, probes_.n_outputs)};
-  if (e.references) layout.push_back(references_table(e, config.eval.size));
+                   attention_table(e, probes_.buffers.batch(), probes_.pattern, probes_.output)};
+  if (e.references) layout.push_back(references_table(e, config.eval.size, pool));
   const double flush_seconds = config.log.flush_seconds;
   if (resume_at) return RunFile::resume(options.folder, std::move(layout), attributes(options, config, e), *resume_at, flush_seconds);
   return RunFile::create(options.folder, std::move(layout), attributes(options, config, e), flush_seconds);
 }
 
-Recorder::Recorder(const RunOptions& options, const TrainConfig& config, Experiment& e, std::optional<std::int64_t> resume_at)
-    : experiment_(e), probes_(compile_probes(e, config.checkpoints.probes)), file_(open(options, config, resume_at)) {}
+Recorder::Recorder(const RunOptions& options, const TrainConfig& config, Experiment& e, ThreadPool& pool, std::optional<std::int64_t> resume_at)
+    : experiment_(e), probes_(compile_probes(e, config.checkpoints.probes)), file_(open(options, config, pool, resume_at)) {}
 
 void Recorder::train_row(std::int64_t step, double loss, double learning_rate, double grad_norm) {
   file_.append("train", step, {loss, learning_rate, grad_norm});
@@ -100,8 +105,9 @@ void Recorder::snapshot(std::int64_t step) {
   for (std::size_t l = 0; l < layers; ++l) patterns.push_back(probes_.plan.output(l));
   const std::int64_t probes = probes_.buffers.batch().size();
   const std::vector<float> pattern = attention_row(experiment_, patterns, probes, probes_.pattern);
-  const std::span<const float> outputs(probes_.plan.output(layers), static_cast<std::size_t>(probes * probes_.n_outputs));
-  file_.append("attention", step, {pattern, outputs});
+  const std::span<const float> outputs(probes_.plan.output(layers), static_cast<std::size_t>(probes_.output.size()));
+  if (layers > 0) file_.append("attention", step, {pattern, outputs});
+  if (layers == 0) file_.append("attention", step, {outputs});
 }
 
 bool Recorder::has_snapshot(std::int64_t step) const {

@@ -18,7 +18,7 @@ class Recorder {
  public:
   /// Makes the folder; throws Error when it holds a run already (bad_input) or cannot be written. With `resume_at`, goes on with the
   /// run that it holds, from what was recorded before that step.
-  Recorder(const RunOptions& options, const TrainConfig& config, Experiment& experiment, std::optional<std::int64_t> resume_at);
+  Recorder(const RunOptions& options, const TrainConfig& config, Experiment& experiment, ThreadPool& pool, std::optional<std::int64_t> resume_at);
 
   void train_row(std::int64_t step, double loss, double learning_rate, double grad_norm);
   void evaluation(std::int64_t step, const Evaluator::Result& result);
@@ -40,12 +40,12 @@ class Recorder {
     Plan plan;
     BatchBuffers buffers;
     PatternSize pattern;
-    std::int64_t n_outputs;
+    Shape output;
     ProbePass(const Graph& graph, Experiment& experiment, std::int64_t probes);
   };
   static ProbePass compile_probes(Experiment& experiment, std::int64_t probes);
   bool has_snapshot(std::int64_t step) const;
-  RunFile open(const RunOptions& options, const TrainConfig& config, std::optional<std::int64_t> resume_at) const;
+  RunFile open(const RunOptions& options, const TrainConfig& config, ThreadPool& pool, std::optional<std::int64_t> resume_at) const;
 
   Experiment& experiment_;
   ProbePass probes_;

@@ -50,6 +50,8 @@ void begin_run(const RunOptions& options, const TrainConfig& config) {
   if (options.overwrite) {
     RunFile::remove(folder);
     remove_saved_state(folder);
+    std::error_code ignored;
+    std::filesystem::remove(folder + "/eval.h5", ignored);  // it measured the run that is replaced
   } else {
     RunFile::check_absent(folder);
     std::error_code ignored;  // what cannot be looked at cannot be written either, which will be reported

@@ -13,6 +13,7 @@
 #include "train/hdf5.h"
 #include "train/hdf5_driver.h"
 #include "train/posix.h"
+#include "train/run_file.h"
 
 namespace saltus {
 namespace {
@@ -221,6 +222,15 @@ void replace_run_h5(const std::string& folder, const Layout& layout, const RunCo
   replace_file(folder, "run.h5", [&](const hdf5::NewFile& file) { write_contents(file, layout, content); });
 }
 
+void check_result_path(const std::string& path, bool overwrite) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return;
+  check_input(overwrite, "{} exists already: name another file with --out, or say --overwrite", path);
+  const hdf5::QuietErrors quiet;
+  const bool result = H5Fis_hdf5(path.c_str()) > 0 && hdf5::read_attribute(hdf5::open_file(path), "result_version").has_value();
+  check_input(result, "{} is not a result of saltus eval or study, and is not replaced: name another file with --out", path);
+}
+
 void write_result_file(const std::string& path, const Layout& layout, const Attributes& attributes) {
   const Layout checked = validated(layout);
   const std::filesystem::path whole(path);
@@ -229,6 +239,7 @@ void write_result_file(const std::string& path, const Layout& layout, const Attr
   std::filesystem::create_directories(folder, error);
   check(!error, "cannot write {}: {}", path, error.message());
   replace_file(folder, whole.filename().string(), [&](const hdf5::NewFile& file) {
+    hdf5::write_attribute(file.handle(), {"result_version", kRunFileVersion});
     for (const Attribute& attribute : attributes) hdf5::write_attribute(file.handle(), attribute);
     for (const Table& table : checked) Group(file.handle(), table, {});
   });

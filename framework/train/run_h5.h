@@ -23,8 +23,12 @@ struct RunContent {
 /// write <folder>/run.h5: ..." when it fails; the old file is then untouched and the unfinished one removed.
 void replace_run_h5(const std::string& folder, const Layout& layout, const RunContent& content);
 
+/// Refuses, as bad input, to write a result to `path` when something is there: without `overwrite` anything, with it whatever is not such a
+/// result itself, for example a run's run.h5.
+void check_result_path(const std::string& path, bool overwrite);
+
 /// Writes a file of constants alone, one group for each table, in the same way and with the same guarantees; folders that are missing are
-/// made. Throws "cannot write <path>: ...".
+/// made. Its root attribute result_version says what it is. Throws "cannot write <path>: ...".
 void write_result_file(const std::string& path, const Layout& layout, const Attributes& attributes);
 
 }  // namespace saltus

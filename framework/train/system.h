@@ -26,11 +26,14 @@ struct Experiment {
   std::unique_ptr<Probe> eval;      // measured on every test set: run.h5's /eval
   std::unique_ptr<Probe> progress;  // measured on progress_set: run.h5's /progress
   std::string progress_set;
-  int n_layers = 0, n_heads = 0;  // of the taps blocks.{l}.attn.pattern, [head, batch, query, key]
+  /// Attention that snapshots store: the taps blocks.{l}.attn.pattern [head, batch, query, key] of n_layers layers. 0: none.
+  int n_layers = 0, n_heads = 0;
 
-  /// The tap [batch, dim] that snapshots store beside the patterns.
+  /// The tap [batch, dims...] that snapshots store beside it.
   struct Output {
-    std::string tap = "logits", dim = "class", long_name = "the network's output";
+    std::string tap = "logits";
+    std::vector<std::string> dims = {"class"};
+    std::string long_name = "the network's output";
   };
   Output output;
 
@@ -60,6 +63,7 @@ struct System {
   std::function<std::unique_ptr<Experiment>(const Seeds&)> build;
   /// Makes the task's contexts `length` long and leaves the model as it was trained. Null where the task has no such length.
   std::function<void(std::int64_t length)> set_context_length = {};
+  std::string context_length_key = {};  // the config key that it sets
 };
 
 /// The table of systems (experiments/registry.cpp): every `make` gives a System with its own defaults.

@@ -123,15 +123,21 @@ std::vector<std::vector<float>> weights_row(const ParamStore& params) {
   return row;
 }
 
-Table attention_table(const Experiment& e, const Batch& probes, const PatternSize& size, std::int64_t outputs) {
+Table attention_table(const Experiment& e, const Batch& probes, const PatternSize& size, const Shape& output) {
   Table table{.group = "attention", .growing = "ckpt_step", .growing_long_name = "optimizer steps taken before the snapshot",
               .dims = {{.name = "probe", .size = probes.size()}}, .variables = {}, .chunk_rows = 1, .late_rows = true};
-  for (Dim& dim : layer_and_head(e)) table.dims.push_back(std::move(dim));
-  table.dims.push_back({.name = "query", .size = size.queries});
-  table.dims.push_back({.name = "key", .size = size.keys});
-  table.dims.push_back({.name = e.output.dim, .size = outputs});
-  table.variables = {{"pattern", {"probe", "layer", "head", "query", "key"}, ValueType::f32, "attention of query to key"},
-                     {e.output.tap, {"probe", e.output.dim}, ValueType::f32, e.output.long_name}};
+  if (e.n_layers > 0) {
+    for (Dim& dim : layer_and_head(e)) table.dims.push_back(std::move(dim));
+    table.dims.push_back({.name = "query", .size = size.queries});
+    table.dims.push_back({.name = "key", .size = size.keys});
+    table.variables.push_back({"pattern", {"probe", "layer", "head", "query", "key"}, ValueType::f32, "attention of query to key"});
+  }
+  std::vector<std::string> dims = {"probe"};
+  for (int axis = 1; axis < output.rank(); ++axis) {
+    dims.push_back(e.output.dims.at(static_cast<std::size_t>(axis - 1)));
+    add_dim(table.dims, {.name = dims.back(), .size = output[axis]});
+  }
+  table.variables.push_back({e.output.tap, dims, ValueType::f32, e.output.long_name});
   const std::vector<SampleField> fields = e.task->fields();
   for (std::size_t i = 0; i < fields.size(); ++i) {
     for (int axis = 0; axis < fields[i].shape.rank(); ++axis) {
@@ -157,9 +163,9 @@ std::vector<float> attention_row(const Experiment& e, std::span<const float* con
   return row;
 }
 
-Table references_table(const Experiment& e, std::int64_t samples) {
+Table references_table(const Experiment& e, std::int64_t samples, ThreadPool& pool) {
   const std::vector<Chunk> chunks = chunks_of(static_cast<int>(e.task->eval_sets().size()), samples);
-  const SetMeans means = reference_means(e, chunks);
+  const SetMeans means = reference_means(e, chunks, pool);
   Table table{.group = "references", .growing = "", .dims = {{.name = "evalset", .labels = e.task->eval_sets()}}};
   std::size_t at = 0;
   for (const Measure& m : e.references->measures()) {

@@ -38,12 +38,12 @@ struct PatternSize {
   std::int64_t queries, keys;
 };
 
-/// Attention patterns and the model's output, `outputs` numbers a sample, on a fixed batch, which is stored with them.
-Table attention_table(const Experiment& experiment, const Batch& probes, const PatternSize& size, std::int64_t outputs);
+/// Attention patterns, where the experiment has any, and the model's output [probe, ...] on a fixed batch, which is stored with them.
+Table attention_table(const Experiment& experiment, const Batch& probes, const PatternSize& size, const Shape& output);
 /// patterns[layer] is [head, probe, query, key]; the result is [probe, layer, head, query, key].
 std::vector<float> attention_row(const Experiment& experiment, std::span<const float* const> patterns, std::int64_t probes, const PatternSize& size);
 
 /// The experiment's references and facts, measured on the first `samples` samples of every test set; constants alone.
-Table references_table(const Experiment& experiment, std::int64_t samples);
+Table references_table(const Experiment& experiment, std::int64_t samples, ThreadPool& pool);
 
 }  // namespace saltus

@@ -52,7 +52,7 @@ class Trainer {
         stop_(config.stop_when, *experiment_), train_step_(*experiment_, config, pool_),
         optimizer_(config.optimizer, static_cast<std::size_t>(experiment_->params.block_size())),
         evaluator_(*experiment_, config.eval.size, pool_), resume_(begin(config, options)),
-        recorder_(with_origin(options, resume_.origin), config, *experiment_, step_of(resume_)), jumps_(config.jumps),
+        recorder_(with_origin(options, resume_.origin), config, *experiment_, pool_, step_of(resume_)), jumps_(config.jumps),
         recent_(options.folder, config.jumps.recent), first_step_(step_of(resume_).value_or(0)),
         line_(options.quiet ? nullptr : stderr, first_step_, config.steps, experiment_->headlines) {
     if (options.resume) write_config_file(folder_, config);  // only now: a resume that was refused leaves everything as it was

@@ -77,22 +77,32 @@ class Eval(CommandTest):
 
     def test_classification_has_lengths_too(self):
         self.train("icl", "--quiet")
-        out = json.loads(self.saltus("eval", "icl", "--json", "--lengths", "2,4", "--samples", "512")[0])
+        out = json.loads(self.saltus("eval", "icl", "--json", "--lengths", "2,4", "--samples", "1024")[0])
         self.assertEqual(out["lengths"], [2, 4])
         self.assertIn("ic", out["sets"])
+
+    def test_a_run_that_is_replaced_takes_its_evaluation_with_it(self):
+        self.json()
+        self.train("run", "--quiet", "seed=1", "--overwrite", config=REGRESSION)
+        self.assertFalse(os.path.exists(self.path("run", "eval.h5")))
 
     def test_refusals(self):
         def refused(expected, *args):
             self.assertIn(expected, self.saltus("eval", *args, rc=2)[1])
 
         refused("there is no nowhere", "nowhere")
-        refused("--lengths 10:x: 'x' is not a length; write first:last:step, as in 10:100:5, or a list, as in 10,20,40", "run", "--lengths", "10:x")
+        refused("--lengths 10:x: 'x' is not a length between 1 and 1000000; write first:last:step, as in 10:100:5, or a list, as in 10,20,40", "run", "--lengths", "10:x")
         refused("--lengths 50:10:5: write first:last:step", "run", "--lengths", "50:10:5")
         refused("has no snapshot of step 77; it has those of 0, 1, 2, 4, 8", "run", "--step", "77")
         refused("unknown key 'task.n_contexts'", "run", "task.n_contexts=3")
         self.json()
         refused("run/eval.h5 exists already: name another file with --out, or say --overwrite", "run")
         self.saltus("eval", "run", "--overwrite")
+        refused("run/run.h5 is not a result of saltus eval or study", "run", "--out", "run/run.h5", "--overwrite")
+        refused("say --lengths 80", "run", "task.n_context=80", "--overwrite")
+        refused("the run's seeds say what its task is", "run", "seed=3", "--overwrite")
+        refused("--lengths 20,10,20: 20 comes twice", "run", "--lengths", "20,10,20")
+        refused("is not a length between 1 and 1000000", "run", "--lengths", "1:9999999999")
         refused("W_Q holds 32 numbers, and the model of this config has 48", "run", "model.n_heads=3", "--overwrite")
 
 

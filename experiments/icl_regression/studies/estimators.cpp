@@ -24,7 +24,7 @@ struct Settings {
     f.field("omega", omega, "KQ = omega I of the first of two heads, -omega I of the second");
     f.field("mu", mu, "OV of the first head, minus that of the second");
     f.field("samples", samples, "prompts a length", between(256, 1 << 24));
-    f.require(task.covariance == "isotropic" && task.supports.empty(), "task", "the closed forms know one task with isotropic covariates");
+    f.require(task.covariance == "isotropic" && task.supports.empty() && task.pool_size == 0 && task.drift == 0, "task", "the closed forms know one task with isotropic covariates and fresh coefficients that do not drift");
     f.require(!lengths.empty(), "lengths", "must hold a length");
   }
 };
@@ -119,6 +119,13 @@ Findings run(const Settings& s, const StudyContext& context) {
     const std::vector<double> known = exact_risks(s, isotropic_task(config));
     exact.insert(exact.end(), known.begin(), known.end());
   }
+  std::vector<double> bayes, limit, bound;
+  for (const std::int64_t length : s.lengths) {
+    const IsotropicTask at = isotropic_task(s.task).with_length(static_cast<int>(length));
+    bayes.push_back(ridge_asymptotic_risk(at));
+    limit.push_back(approximate_loss_limit(at));
+    bound.push_back(at.noise_variance > 0 ? dgd_over_bayes_bound(at) : NAN);
+  }
   Table table{.group = "estimators",
               .growing = "",
               .dims = {{.name = "length", .long_name = "length of the context", .values = std::vector<double>(s.lengths.begin(), s.lengths.end())},
@@ -126,7 +133,10 @@ Findings run(const Settings& s, const StudyContext& context) {
   const std::vector<std::string> axes = {"length", "predictor"};
   table.constants = {{"risk", axes, risk, "mean squared error, the query's noise included"},
                      {"risk_standard_error", axes, error, "of risk"},
-                     {"exact_risk", axes, exact, "its expectation where there is a closed form, else nan"}};
+                     {"exact_risk", axes, exact, "its expectation where there is a closed form, else nan"},
+                     {"ridge_asymptotic_risk", {"length"}, bayes, "Bayes' risk for d, L to infinity at this d / L"},
+                     {"approximate_loss_limit", {"length"}, limit, "infimum of the approximate loss over two or more heads"},
+                     {"dgd_over_bayes_bound", {"length"}, bound, "Theorem 1(c): the most that debiased descent's risk is of Bayes', in that limit"}};
   return {{std::move(table)}, lines};
 }
 

@@ -29,12 +29,12 @@ struct Settings {
     f.field("init_std", init_std, "standard deviation of a drawn start", above(0));
     f.field("first_time", first_time, "first time that is recorded after 0", above(0));
     f.field("last_time", last_time, "last time; one unit is an update of sum 1 of learning rates on E (yhat - y)^2", above(0));
-    f.field("points", points, "recorded times, evenly on a log scale", between(2, 100000));
+    f.field("points", points, "recorded times, evenly on a log scale", between(10, 100000));
     const auto heads = static_cast<std::size_t>(n_heads);
     f.require(omega.empty() || omega.size() == heads, "omega", fmt::format("{} values for {} heads", omega.size(), n_heads));
     f.require(mu.empty() || mu.size() == heads, "mu", fmt::format("{} values for {} heads", mu.size(), n_heads));
     f.require(last_time > first_time, "last_time", fmt::format("last_time {} must be after first_time {}", last_time, first_time));
-    f.require(task.covariance == "isotropic" && task.supports.empty(), "task", "the reduced flow knows one task with isotropic covariates");
+    f.require(task.covariance == "isotropic" && task.supports.empty() && task.pool_size == 0 && task.drift == 0, "task", "the reduced flow knows one task with isotropic covariates and fresh coefficients that do not drift");
   }
 };
 
@@ -60,13 +60,15 @@ double late_exponent(const std::vector<double>& times, const std::vector<double>
 
 /// Each head's and the heads' numbers at every time.
 struct Series {
-  std::vector<double> omega, mu;  // [time, head]
+  std::vector<double> omega, mu, best_mu;  // [time, head]
   std::vector<double> learning_rate, zero_sum, gamma, distance, largest_omega, largest_mu;
 
   Series(const ReducedFlow& flow, const ApproximateLoss& loss) {
     for (const Heads& heads : flow.heads) {
       omega.insert(omega.end(), heads.omega.begin(), heads.omega.end());
       mu.insert(mu.end(), heads.mu.begin(), heads.mu.end());
+      const Eigen::VectorXd best = loss.optimal_mu(heads.omega);
+      best_mu.insert(best_mu.end(), best.begin(), best.end());
       const std::span<const double> w(heads.omega.data(), static_cast<std::size_t>(heads.omega.size())), m(heads.mu.data(), w.size());
       learning_rate.push_back(effective_learning_rate(w, m));
       zero_sum.push_back(zero_sum_residual(m));
@@ -92,6 +94,7 @@ Findings run(const Settings& s, const StudyContext& context) {
   table.constants = {{"loss", by_time, flow.loss, "approximate loss"},
                      {"omega", by_head, series.omega, "KQ = omega I of each head"},
                      {"mu", by_head, series.mu, "OV = mu of each head"},
+                     {"best_mu", by_head, series.best_mu, "the mu that is best for the omega of this time"},
                      {"effective_learning_rate", by_time, series.learning_rate, "sum of omega mu"},
                      {"zero_sum", by_time, series.zero_sum, "|sum mu| / sum |mu|"},
                      {"manifold_gamma", by_time, series.gamma, "gamma of the nearest solution manifold; nan while all mu have one sign"},

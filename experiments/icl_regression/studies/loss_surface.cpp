@@ -26,7 +26,7 @@ struct Settings {
     f.field("samples", samples, "prompts, the same for every cell", between(256, 1 << 26));
     f.require(omega_range.size() == 2 && omega_range[0] < omega_range[1], "omega_range", "must be [smallest, largest]");
     f.require(mu_range.size() == 2 && mu_range[0] < mu_range[1], "mu_range", "must be [smallest, largest]");
-    f.require(task.covariance == "isotropic" && task.supports.empty(), "task", "the approximate loss knows one task with isotropic covariates");
+    f.require(task.covariance == "isotropic" && task.supports.empty() && task.pool_size == 0 && task.drift == 0, "task", "the approximate loss knows one task with isotropic covariates and fresh coefficients that do not drift");
   }
 };
 

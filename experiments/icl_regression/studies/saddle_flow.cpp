@@ -27,7 +27,7 @@ struct Settings {
     f.field("n_context", n_context, "pairs in the context (N)", at_least(1));
     f.field("n_heads", n_heads, "heads (H)", between(1, 256));
     f.field("noise_variance", noise_variance, "of the labels in the context", at_least(0));
-    f.field("init_std", init_std, "standard deviation of every weight at time 0", above(0));
+    f.field("init_std", init_std, "standard deviation of every weight at time 0", Range{.lo = 0, .hi = 1, .lo_open = true});
     f.field("last_time", last_time, "last time of the gradient flow of loss / 2", above(0));
     f.field("points", points, "recorded times, evenly spaced", between(2, 100000));
     f.require(!eigenvalues.empty() && std::is_sorted(eigenvalues.rbegin(), eigenvalues.rend()), "eigenvalues", "must be given, largest first");
@@ -79,26 +79,24 @@ MergedHeads merged_start(const Settings& s, std::uint64_t seed) {
 }
 
 template <class HeadsType>
-Findings findings(const Settings& s, const SpectralTask& task, const SaddleFlow<HeadsType>& flow) {
-  const auto d = task.eigenvalues.size();
+Findings findings(const Settings& s, const SaddleFlow<HeadsType>& flow, const Eigen::VectorXd& plateaus) {
   std::vector<double> diagonal, values;
   for (const HeadsType& heads : flow.heads) {
     const Eigen::VectorXd on = heads.omega().diagonal();
     diagonal.insert(diagonal.end(), on.begin(), on.end());
     values.insert(values.end(), heads.v.begin(), heads.v.end());
   }
-  const Eigen::VectorXd plateaus = task.plateaus();
   const std::vector<double> levels(plateaus.begin(), plateaus.end()), drops = drop_times(flow.times, flow.loss, plateaus);
   Table table{.group = "saddle_flow",
               .growing = "",
               .dims = {{.name = "time", .long_name = "time of the gradient flow of loss / 2", .values = flow.times},
                        {.name = "component", .long_name = "principal component of the covariates", .values = s.eigenvalues},
                        {.name = "head", .size = s.n_heads},
-                       {.name = "level", .size = d + 1, .long_name = "components that are learned"}}};
+                       {.name = "level", .size = plateaus.size(), .long_name = "fixed points of the flow, in the order in which they are passed"}}};
   table.constants = {{"loss", {"time"}, flow.loss, "population loss E (yhat - y)^2"},
                      {"omega_diagonal", {"time", "component"}, diagonal, "what the heads have learned of each component: Omega_ii"},
                      {"value", {"time", "head"}, values, "v_h"},
-                     {"plateau", {"level"}, levels, "loss with the largest components learned, tr Lambda - sum lambda_i / a_i"}};
+                     {"plateau", {"level"}, levels, "loss at the fixed points: with rank-one heads tr Lambda - sum of lambda_i / a_i over the components learned; merged, at 0 and at the optimum"}};
   std::vector<std::string> lines = {fmt::format("loss {:.5f} at time 0, {:.5f} at time {:g}; optimum {:.5f}", flow.loss.front(), flow.loss.back(),
                                                 flow.times.back(), levels.back())};
   for (std::size_t m = 0; m < drops.size(); ++m) {
@@ -112,8 +110,11 @@ Findings run(const Settings& s, const StudyContext& context) {
                     .n_context = static_cast<int>(s.n_context),
                     .noise_variance = s.noise_variance};
   const std::vector<double> times = linear_times(0, s.last_time, static_cast<int>(s.points));
-  if (s.form == "merged") return findings(s, task, merged_flow(task, merged_start(s, context.seed), times));
-  return findings(s, task, rank_one_flow(task, rank_one_start(s, context.seed), times));
+  const Eigen::VectorXd plateaus = task.plateaus();
+  if (s.form == "merged") {
+    return findings(s, merged_flow(task, merged_start(s, context.seed), times), Eigen::Vector2d(plateaus[0], plateaus[plateaus.size() - 1]));
+  }
+  return findings(s, rank_one_flow(task, rank_one_start(s, context.seed), times), plateaus);
 }
 
 }  // namespace

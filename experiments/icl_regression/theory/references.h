@@ -8,7 +8,7 @@
 
 namespace saltus::icl_regression {
 
-/// What the known predictors lose on the batch's own samples, so that a model's loss can be read against them on the
+/// What the known predictors, tuned for coefficients that do not drift, lose on the batch's own samples, so that a model's loss can be read against them on the
 /// same data. Each predictor of task n sees the coordinates S_n, and its loss is the mean over the tasks:
 ///   zero               answers 0
 ///   gd_optimal         gradient_descent at the learning rate that is best for the config

@@ -1,5 +1,7 @@
 #include "kernels/vector.h"
 
+#include <cmath>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/vector.cpp"
 #include <hwy/foreach_target.h>
@@ -78,6 +80,17 @@ void tanh_impl(const float* x, float* y, std::size_t n) {
 void sigmoid_impl(const float* x, float* y, std::size_t n) {
   const Vec one = hn::Set(tag, 1.0f);
   map(x, y, n, [one](Vec v) { return hn::Div(one, hn::Add(one, ieee_exp(hn::Neg(v)))); });
+}
+void silu_impl(const float* x, float* y, std::size_t n) {
+  const Vec one = hn::Set(tag, 1.0f);
+  map(x, y, n, [one](Vec v) { return hn::Div(v, hn::Add(one, ieee_exp(hn::Neg(v)))); });
+}
+void silu_grad_impl(const float* x, float* y, std::size_t n) {
+  const Vec one = hn::Set(tag, 1.0f);
+  map(x, y, n, [one](Vec v) {
+    const Vec s = hn::Div(one, hn::Add(one, ieee_exp(hn::Neg(v))));
+    return hn::Mul(s, hn::MulAdd(v, hn::Sub(one, s), one));
+  });
 }
 void relu_impl(const float* x, float* y, std::size_t n) {
   // Not max(v, 0), which would turn a NaN into 0.
@@ -162,6 +175,28 @@ void log_softmax_rows_impl(const float* x, float* y, std::size_t rows, std::size
   }
 }
 
+float sum_of_squares(const float* x, std::size_t n) {
+  const std::size_t lanes = hn::Lanes(tag);
+  Vec total = hn::Zero(tag);
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const Vec v = hn::LoadU(tag, x + i);
+    total = hn::MulAdd(v, v, total);
+  }
+  if (i < n) {
+    const Vec v = hn::MaskedLoad(hn::FirstN(tag, n - i), tag, x + i);
+    total = hn::MulAdd(v, v, total);
+  }
+  return hn::GetLane(hn::SumOfLanes(tag, total));
+}
+
+void rms_norm_rows_impl(const float* x, const float* gain, float* y, std::size_t rows, std::size_t n, float epsilon) {
+  for (std::size_t r = 0; r < rows; ++r, x += n, y += n) {
+    const Vec scale = hn::Set(tag, 1.0f / std::sqrt(sum_of_squares(x, n) / static_cast<float>(n) + epsilon));
+    zip({x, 1}, {gain, 1}, y, n, [scale](Vec u, Vec g) { return hn::Mul(hn::Mul(u, scale), g); });
+  }
+}
+
 }  // namespace saltus::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -175,6 +210,8 @@ HWY_EXPORT(sqrt_impl);
 HWY_EXPORT(tanh_impl);
 HWY_EXPORT(sigmoid_impl);
 HWY_EXPORT(relu_impl);
+HWY_EXPORT(silu_impl);
+HWY_EXPORT(silu_grad_impl);
 HWY_EXPORT(add_impl);
 HWY_EXPORT(sub_impl);
 HWY_EXPORT(mul_impl);
@@ -184,6 +221,7 @@ HWY_EXPORT(accumulate_impl);
 HWY_EXPORT(sum_impl);
 HWY_EXPORT(softmax_rows_impl);
 HWY_EXPORT(log_softmax_rows_impl);
+HWY_EXPORT(rms_norm_rows_impl);
 
 void affine(const float* x, float* y, std::size_t n, float scale, float shift) {
   HWY_DYNAMIC_DISPATCH(affine_impl)(x, y, n, scale, shift);
@@ -194,6 +232,8 @@ void sqrt(const float* x, float* y, std::size_t n) { HWY_DYNAMIC_DISPATCH(sqrt_i
 void tanh(const float* x, float* y, std::size_t n) { HWY_DYNAMIC_DISPATCH(tanh_impl)(x, y, n); }
 void sigmoid(const float* x, float* y, std::size_t n) { HWY_DYNAMIC_DISPATCH(sigmoid_impl)(x, y, n); }
 void relu(const float* x, float* y, std::size_t n) { HWY_DYNAMIC_DISPATCH(relu_impl)(x, y, n); }
+void silu(const float* x, float* y, std::size_t n) { HWY_DYNAMIC_DISPATCH(silu_impl)(x, y, n); }
+void silu_grad(const float* x, float* y, std::size_t n) { HWY_DYNAMIC_DISPATCH(silu_grad_impl)(x, y, n); }
 void add(Lane a, Lane b, float* y, std::size_t n) { HWY_DYNAMIC_DISPATCH(add_impl)(a, b, y, n); }
 void sub(Lane a, Lane b, float* y, std::size_t n) { HWY_DYNAMIC_DISPATCH(sub_impl)(a, b, y, n); }
 void mul(Lane a, Lane b, float* y, std::size_t n) { HWY_DYNAMIC_DISPATCH(mul_impl)(a, b, y, n); }
@@ -206,6 +246,9 @@ void softmax_rows(const float* x, float* y, std::size_t rows, std::size_t n, std
 }
 void log_softmax_rows(const float* x, float* y, std::size_t rows, std::size_t n) {
   HWY_DYNAMIC_DISPATCH(log_softmax_rows_impl)(x, y, rows, n);
+}
+void rms_norm_rows(const float* x, const float* gain, float* y, std::size_t rows, std::size_t n, float epsilon) {
+  HWY_DYNAMIC_DISPATCH(rms_norm_rows_impl)(x, gain, y, rows, n, epsilon);
 }
 
 }  // namespace saltus::kernels

@@ -14,6 +14,8 @@ void sqrt(const float* x, float* y, std::size_t n);
 void tanh(const float* x, float* y, std::size_t n);
 void sigmoid(const float* x, float* y, std::size_t n);
 void relu(const float* x, float* y, std::size_t n);
+void silu(const float* x, float* y, std::size_t n);       ///< y = x sigmoid(x)
+void silu_grad(const float* x, float* y, std::size_t n);  ///< y = s (1 + x (1 - s)), s = sigmoid(x)
 
 /// An operand of a two-operand loop: an array (stride 1) or one value for all elements (stride 0).
 struct Lane {
@@ -36,5 +38,8 @@ float sum(const float* x, std::size_t n);
 /// n - causal_period + 1 + r % causal_period (a causal mask over blocks of causal_period query rows); masked outputs are 0.
 void softmax_rows(const float* x, float* y, std::size_t rows, std::size_t n, std::size_t causal_period);
 void log_softmax_rows(const float* x, float* y, std::size_t rows, std::size_t n);
+
+/// y = x / sqrt(mean of x^2 + epsilon) * gain[n], for each row of n.
+void rms_norm_rows(const float* x, const float* gain, float* y, std::size_t rows, std::size_t n, float epsilon);
 
 }  // namespace saltus::kernels

@@ -17,6 +17,9 @@ Var sqrt(Var x);
 Var tanh(Var x);
 Var sigmoid(Var x);  ///< 1 / (1 + exp(-x))
 Var relu(Var x);     ///< max(x, 0)
+Var silu(Var x);     ///< x sigmoid(x)
+Var silu_grad(Var x);  ///< the derivative of silu, s (1 + x (1 - s)) with s = sigmoid(x)
+Var detach(Var x);     ///< x, as a value that does not depend on anything: no gradient goes through it; free
 
 // Elementwise, two operands, broadcast
 Var operator+(Var a, Var b);
@@ -54,6 +57,7 @@ Var log_softmax(Var x);
 // Fused (ops/fused): each is defined by its decomposition into the ops above
 Var softmax_cross_entropy(Var logits, Var labels);             ///< [..., C], [...] -> [...]: -log softmax(logits)[label]
 Var layer_norm(Var x, Var gain, Var bias);                     ///< (x - mean) / sqrt(var + 1e-5) * gain + bias, over the last axis
+Var rms_norm(Var x, Var gain);                                 ///< x / sqrt(mean of x^2 + 1e-6) * gain, over the last axis
 /// Attention from the last column z_q of tokens [batch, D, L+1] to the L columns Z before it; KQ [head, D, D], OV [head, N, D]:
 ///   y[b, :] = sum_h OV_h Z p_h  [batch, N],  p_h = weights of the scores z_l' KQ_h z_q over l < L.
 /// `length` divides linear weights; 0 means L.

@@ -27,6 +27,13 @@ void elementwise(std::vector<OpCase>& t) {
   t.push_back({"tanh", "", {{odd}}, [](V x, V) { return tanh(x[0]); }});
   t.push_back({"sigmoid", "", {{odd}}, [](V x, V) { return sigmoid(x[0]); }});
   t.push_back({"relu", "", {{odd}}, [](V x, V) { return relu(x[0] * x[0] - 0.5); }});
+  // Given indices instead of numbers, the graph refuses them before the op sees them.
+  t.push_back({"silu", "", {{odd}}, [](V x, V) { return silu(3.0 * x[0]); }, [](Graph& g) { return silu(i32(g, {3})); },
+               "silu: input 0 must be f32"});
+  t.push_back({"silu_grad", "", {{odd}}, [](V x, V) { return silu_grad(3.0 * x[0]); },
+               [](Graph& g) { return silu_grad(i32(g, {3})); }, "silu_grad: input 0 must be f32"});
+  t.push_back({"detach", "a constant factor", {{odd}}, [](V x, V) { return exp(x[0]) * detach(x[0].graph->constant(2.5)); },
+               [](Graph& g) { return detach(i32(g, {3})); }, "detach: input 0 must be f32"});
   const std::string refusal = "shapes [2, 3] and [4, 3] do not broadcast";
   t.push_back({"add", "same shape", {{odd, odd}}, [](V x, V) { return x[0] + x[1]; }, mismatched(operator+), refusal});
   t.push_back({"add", "row vector", {{odd, {5}}}, [](V x, V) { return x[0] + x[1]; }});
@@ -92,6 +99,8 @@ void indexed_and_fused(std::vector<OpCase>& t) {
   t.push_back({"layer_norm", "", {{{4, 13}, {13}, {13}}}, [](V x, V) { return layer_norm(x[0], x[1], x[2]); },
                [](Graph& g) { return layer_norm(f32(g, {4, 13}), f32(g, {12}), f32(g, {13})); },
                "layer_norm: gain and bias must be [13], got [12] and [13]"});
+  t.push_back({"rms_norm", "", {{{2, 3, 21}, {21}}}, [](V x, V) { return rms_norm(x[0], x[1]); },
+               [](Graph& g) { return rms_norm(f32(g, {4, 13}), f32(g, {12})); }, "rms_norm: gain must be [13], got [12]"});
 }
 
 /// Tokens of three samples with 5 columns of 3 features, and of one more than whole vectors of samples (19 > 16); KQ and OV of two heads.

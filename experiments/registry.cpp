@@ -4,6 +4,7 @@
 #include "experiments/icl_regression/random_features/study.h"
 #include "experiments/icl_regression/studies.h"
 #include "experiments/icl_regression/system.h"
+#include "experiments/titans/system.h"
 
 namespace saltus {
 
@@ -12,6 +13,10 @@ SystemTable systems() {
       {"icl_classification", "abrupt learning of an induction head in a two-layer attention-only network (Reddy 2024)", icl_classification::system},
       {"icl_regression", "one layer of attention on in-context linear regression (He et al. 2025)", icl_regression::system},
       {"icl_regression_deep", "a decoder of several layers on in-context linear regression (Garg et al. 2022)", icl_regression::deep_system},
+      {"titans_recall", "multi-query associative recall by memories that learn at test time and their rivals (Behrouz et al. 2024)", titans::recall_system},
+      {"titans_needle", "a key and its value in filler, by the same models", titans::needle_system},
+      {"titans_copy", "selective copying, by the same models", titans::copy_system},
+      {"titans_tracking", "parity and permutations, by the same models", titans::tracking_system},
   };
   return table;
 }

@@ -31,8 +31,8 @@ struct Arguments {
 std::int64_t whole_number(std::string_view text, const std::string& all) {
   std::int64_t n = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-  check_input(error == std::errc() && end == text.data() + text.size() && n > 0 && n <= 1'000'000,
-              "--lengths {}: '{}' is not a length between 1 and 1000000; write first:last:step, as in 10:100:5, or a list, as in 10,20,40", all, text);
+  check_input(error == std::errc() && end == text.data() + text.size() && n > 0 && n <= 1'000'000'000,
+              "--lengths {}: '{}' is not a length between 1 and 1000000000; write first:last:step, as in 10:100:5, or a list, as in 10,20,40", all, text);
   return n;
 }
 
@@ -52,7 +52,9 @@ std::vector<std::int64_t> parse_lengths(const std::string& text) {
   const std::vector<std::int64_t> parts = split_numbers(text, ':');
   check_input(parts.size() <= 3 && parts[0] <= parts[1], "--lengths {}: write first:last:step, as in 10:100:5", text);
   std::vector<std::int64_t> lengths;
-  for (std::int64_t n = parts[0]; n <= parts[1]; n += parts.size() == 3 ? parts[2] : 1) lengths.push_back(n);
+  const std::int64_t step = parts.size() == 3 ? parts[2] : 1;
+  check_input((parts[1] - parts[0]) / step < 10000, "--lengths {}: that is more than 10000 lengths", text);
+  for (std::int64_t n = parts[0]; n <= parts[1]; n += step) lengths.push_back(n);
   return lengths;
 }
 
@@ -164,7 +166,8 @@ Action add_eval(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("eval", "measure a trained model on fresh examples, at any context length, beside the system's references");
   verb->add_option("run", a->run, "run folder, or its run.h5")->required();
   verb->add_option("--lengths", a->lengths, "context lengths: first:last:step or a list. Default: the training length");
-  verb->add_option("--samples", a->request.samples, "examples in each test set; standard errors come from the spread of groups of 128")->check(CLI::Range(1000, 1 << 24))->capture_default_str();
+  CLI::Option* stream = verb->add_flag("--stream", a->request.stream, "read the sequences in stretches: any length, at constant memory");
+  verb->add_option("--samples", a->request.samples, "examples in each test set; standard errors come from the spread of groups of 128")->check(CLI::Range(16, 1 << 24))->capture_default_str();
   verb->add_option("--seed", a->request.seed, "seed of the examples. Default: one more than the run's own, so that they are fresh")
       ->check(CLI::NonNegativeNumber);
   verb->add_option("--step", a->request.step, "snapshot to measure, by its step. Default: the last");
@@ -175,7 +178,10 @@ Action add_eval(CLI::App& app) {
   verb->allow_extras();
   verb->footer("Keys of the run's config can be changed for the measurement, as in task.noise_std=0. For example:\n"
                "  saltus eval runs/h2 --lengths 10:100:5");
-  return [a, verb] { return eval(*a, *verb); };
+  return [a, verb, stream] {
+    check_input(stream->count() > 0 || a->request.samples >= 1000, "--samples {}: at least 1000, for standard errors", a->request.samples);
+    return eval(*a, *verb);
+  };
 }
 
 }  // namespace saltus::cli

@@ -53,11 +53,31 @@ void add_constants(Table& table, const std::vector<Measure>& measures, const std
   }
 }
 
+/// The model as it was trained, on streams of each length.
+Evaluation evaluate_streams(const RunReader& run, SystemTable systems, const EvaluationRequest& request, ThreadPool& pool) {
+  const TrainConfig config = config_of(run, systems, request, std::nullopt);
+  const std::unique_ptr<Experiment> experiment = build_experiment(config);
+  check_input(static_cast<bool>(experiment->stream), "the model of {} cannot be read in stretches: its task or what it attends to has no end", run.path());
+  check_input(!request.lengths.empty(), "--stream needs --lengths");
+  Evaluation out;
+  out.step = load_weights(run, request.step, experiment->params);
+  out.seed = *config.seed_overrides.eval;
+  out.lengths = request.lengths;
+  out.sets = {experiment->task->eval_sets().front()};
+  out.measures = {{"loss", "cross-entropy at the end of the sequence, in nats"}, {"accuracy", "share of sequences answered right at their end"}};
+  for (const std::int64_t length : request.lengths) {
+    const Experiment::Streamed s = experiment->stream(length, request.samples, pool);
+    out.model.push_back({{{s.loss, s.accuracy}}, {{s.loss_error, s.accuracy_error}}});
+  }
+  return out;
+}
+
 }  // namespace
 
 Evaluation evaluate_run(const RunReader& run, SystemTable systems, const EvaluationRequest& request) {
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   ThreadPool pool(request.threads > 0 ? request.threads : cores);
+  if (request.stream) return evaluate_streams(run, systems, request, pool);
   Evaluation out;
   out.lengths = request.lengths;
   std::vector<std::optional<std::int64_t>> lengths(request.lengths.begin(), request.lengths.end());

@@ -18,6 +18,7 @@ struct EvaluationRequest {
   std::optional<std::int64_t> seed;    // of the examples; none: one more than the run's own, so that they are fresh
   std::optional<std::int64_t> step;    // the snapshot; none: the last
   std::vector<Override> overrides;     // of the run's config
+  bool stream = false;                 // read the sequences in stretches, at constant memory (Experiment::stream)
   int threads = 0;                     // 0: one a core
 };
 

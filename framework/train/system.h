@@ -7,6 +7,7 @@
 
 #include "config/fields.h"
 #include "core/rng.h"
+#include "core/thread_pool.h"
 #include "data/task.h"
 #include "nn/params.h"
 #include "probes/probe.h"
@@ -44,6 +45,13 @@ struct Experiment {
     std::string label() const { return measure == "accuracy" ? set : set + " " + measure; }
   };
   std::vector<Headline> headlines;
+
+  /// Measures the model on `samples` sequences of a length that need not fit into memory, read in stretches. Null where the task or the model
+  /// has no such reading.
+  struct Streamed {
+    double loss, loss_error, accuracy, accuracy_error;  // means over the sequences, with standard errors
+  };
+  std::function<Streamed(std::int64_t length, std::int64_t samples, ThreadPool& pool)> stream;
 
   /// Other answers to the same questions, for comparison: a probe of the data alone, without taps. It is measured once on the test sets:
   /// run.h5's /references.

@@ -91,7 +91,7 @@ class Eval(CommandTest):
             self.assertIn(expected, self.saltus("eval", *args, rc=2)[1])
 
         refused("there is no nowhere", "nowhere")
-        refused("--lengths 10:x: 'x' is not a length between 1 and 1000000; write first:last:step, as in 10:100:5, or a list, as in 10,20,40", "run", "--lengths", "10:x")
+        refused("--lengths 10:x: 'x' is not a length between 1 and 1000000000; write first:last:step, as in 10:100:5, or a list, as in 10,20,40", "run", "--lengths", "10:x")
         refused("--lengths 50:10:5: write first:last:step", "run", "--lengths", "50:10:5")
         refused("has no snapshot of step 77; it has those of 0, 1, 2, 4, 8", "run", "--step", "77")
         refused("unknown key 'task.n_contexts'", "run", "task.n_contexts=3")
@@ -102,7 +102,10 @@ class Eval(CommandTest):
         refused("say --lengths 80", "run", "task.n_context=80", "--overwrite")
         refused("the run's seeds say what its task is", "run", "seed=3", "--overwrite")
         refused("--lengths 20,10,20: 20 comes twice", "run", "--lengths", "20,10,20")
-        refused("is not a length between 1 and 1000000", "run", "--lengths", "1:9999999999")
+        refused("is not a length between 1 and 1000000000", "run", "--lengths", "1:9999999999")
+        refused("that is more than 10000 lengths", "run", "--lengths", "1:99999")
+        refused("cannot be read in stretches", "run", "--lengths", "100", "--stream")
+        refused("--samples 100: at least 1000", "run", "--samples", "100")
         refused("W_Q holds 32 numbers, and the model of this config has 48", "run", "model.n_heads=3", "--overwrite")
 
 

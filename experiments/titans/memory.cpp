@@ -1,0 +1,219 @@
+#include "experiments/titans/memory.h"
+
+#include "core/check.h"
+#include "experiments/titans/memory_kernels.h"
+
+namespace saltus::titans {
+namespace {
+
+/// What one chunk takes from the sequence: all of it is computed for every chunk at once, chunk axis first.
+struct Chunk {
+  Var k, target;             // [row, T, d]: the first layer's input, and what the last layer's output is compared with
+  Var q;                     // [row, T, d]; where the memory has a residual
+  Var k_initial, q_initial;  // k and q times the first layer's M_0; [row, T, out], or null
+  Var q_M, q_S, k_M, k_S;    // q and k times the kernels' read_M, read_S, written_M, written_S
+  Var seen;                  // [row, j, i]: (k_j . q_i) written_ji
+  ChunkKernels kernels;
+};
+
+/// x [n, ...] in its n parts. By halves: the gradient of a part is as long as what it was cut from, so that n cuts of
+/// the whole would make a backward pass that is quadratic in the number of chunks.
+void unstack(Var x, std::vector<Var>& parts) {
+  const std::int64_t n = x.shape()[0];
+  if (n == 1) return parts.push_back(reshape(x, x.shape().without(0)));
+  unstack(slice(x, 0, 0, n / 2), parts);
+  unstack(slice(x, 0, n / 2, n), parts);
+}
+
+/// Chunks of one length, positions [first, first + n T) of the sequence.
+class Stretch {
+ public:
+  Stretch(const MemoryInputs& in, std::int64_t first, std::int64_t n, std::int64_t T)
+      : in_(in), first_(first), n_(n), T_(T) {}
+
+  /// `initial` is the first layer's M_0, or null where decay is towards 0.
+  std::vector<Chunk> chunks(Var initial, std::size_t depth, const MemoryOptions& o) const {
+    const Var q = chunk_major(in_.q), k = chunk_major(in_.k), v = chunk_major(in_.v);  // [n, row, T, d]
+    // The gradient of the squared error is 2 (M(k) - v) ...: the 2 goes with theta.
+    const ChunkKernels w =
+        chunk_kernels(2 * gate_major(in_.theta), gate_major(in_.eta), gate_major(in_.alpha), o.read_before_write);
+    Var target = o.residual ? v - k : v;
+    const Var k_initial = initial ? matmul(k, o.first_order ? detach(initial) : initial) : Var{};
+    if (initial && depth == 1) target = target - k_initial;
+    std::vector<Chunk> out(static_cast<std::size_t>(n_));
+    const auto give = [&out](Var x, auto member) {
+      if (!x) return;
+      std::vector<Var> parts;
+      unstack(x, parts);
+      for (std::size_t c = 0; c < parts.size(); ++c) member(out[c]) = parts[c];
+    };
+    give(k, [](Chunk& c) -> Var& { return c.k; });
+    give(target, [](Chunk& c) -> Var& { return c.target; });
+    if (o.residual) give(q, [](Chunk& c) -> Var& { return c.q; });
+    if (depth > 1) give(k_initial, [](Chunk& c) -> Var& { return c.k_initial; });
+    give(initial ? matmul(q, initial) : Var{}, [](Chunk& c) -> Var& { return c.q_initial; });
+    give(q * w.read_M, [](Chunk& c) -> Var& { return c.q_M; });
+    give(q * w.read_S, [](Chunk& c) -> Var& { return c.q_S; });
+    give(k * w.written_M, [](Chunk& c) -> Var& { return c.k_M; });
+    give(k * w.written_S, [](Chunk& c) -> Var& { return c.k_S; });
+    give(matmul(k, q, false, true) * w.written, [](Chunk& c) -> Var& { return c.seen; });
+    give(w.kept_M, [](Chunk& c) -> Var& { return c.kernels.kept_M; });
+    give(w.carried_M, [](Chunk& c) -> Var& { return c.kernels.carried_M; });
+    give(w.carried_S, [](Chunk& c) -> Var& { return c.kernels.carried_S; });
+    if (depth == 1) return out;
+    give(w.written, [](Chunk& c) -> Var& { return c.kernels.written; });
+    give(w.read_M, [](Chunk& c) -> Var& { return c.kernels.read_M; });
+    give(w.read_S, [](Chunk& c) -> Var& { return c.kernels.read_S; });
+    give(w.written_M, [](Chunk& c) -> Var& { return c.kernels.written_M; });
+    give(w.written_S, [](Chunk& c) -> Var& { return c.kernels.written_S; });
+    return out;
+  }
+
+  /// n parts [row, T, d] back to positions: [row, n T, d].
+  Var joined(std::vector<Var> parts) const {
+    for (Var& part : parts) part = reshape(part, part.shape().inserted(0, 1));
+    const Var all = permute(concat(std::move(parts), 0), {1, 0, 2, 3});  // [row, n, T, d]
+    return reshape(all, {all.shape()[0], n_ * T_, all.shape()[3]});
+  }
+
+ private:
+  Var chunk_major(Var x) const {
+    const Var part = slice(x, 1, first_, first_ + n_ * T_);
+    return permute(reshape(part, {part.shape()[0], n_, T_, part.shape()[2]}), {1, 0, 2, 3});
+  }
+  Var gate_major(Var x) const {
+    const Var part = slice(x, 1, first_, first_ + n_ * T_);
+    return permute(reshape(part, {part.shape()[0], n_, T_}), {1, 0, 2});
+  }
+
+  const MemoryInputs& in_;
+  std::int64_t first_, n_, T_;
+};
+
+/// The memory as it goes from chunk to chunk: `moved` is M - M_0 where decay is towards M_0, else M itself.
+class Memory {
+ public:
+  Memory(const MemoryState& state, const std::vector<Var>& initial, const MemoryOptions& options)
+      : moved_(state.M), S_(state.S), initial_(initial), options_(options), depth_(state.M.size()) {
+    if (!options.decay_to_initial) initial_.assign(depth_, Var{});
+    for (std::size_t l = 0; l < depth_; ++l) {
+      if (initial_[l]) moved_[l] = moved_[l] - initial_[l];
+    }
+  }
+
+  Var first_initial() const { return initial_[0]; }
+  std::size_t depth() const { return depth_; }
+
+  MemoryState state() const {
+    MemoryState s;
+    for (std::size_t l = 0; l < depth_; ++l) s.M.push_back(weights(l));
+    s.S = S_;
+    return s;
+  }
+
+  /// Reads and writes one chunk; what its queries read, [row, T, d].
+  Var pass(const Chunk& c) {
+    gradients(c);
+    const Var out = read(c);
+    write(c);
+    return out;
+  }
+
+ private:
+  Var weights(std::size_t l) const { return initial_[l] ? initial_[l] + moved_[l] : moved_[l]; }
+  /// As the inner gradient sees it.
+  Var held(Var weights) const { return options_.first_order ? detach(weights) : weights; }
+
+  /// Inputs A_l of each layer and gradients g_l at its output, over 2, so that the inner gradient of W_l is 2 A_l' g_l.
+  void gradients(const Chunk& c) {
+    A_ = {c.k};
+    g_.assign(depth_, Var{});
+    std::vector<Var> Z, W(depth_);
+    for (std::size_t l = 1; l < depth_; ++l) W[l] = held(weights(l));
+    for (std::size_t l = 0; l < depth_; ++l) {
+      Var z = matmul(A_[l], l == 0 ? held(moved_[0]) : W[l]);  // [row, T, out]
+      if (l == 0 && c.k_initial) z = z + c.k_initial;
+      Z.push_back(z);
+      if (l + 1 < depth_) A_.push_back(silu(z));
+    }
+    g_[depth_ - 1] = Z[depth_ - 1] - c.target;
+    for (std::size_t l = depth_ - 1; l > 0; --l) g_[l - 1] = matmul(g_[l], W[l], false, true) * silu_grad(Z[l - 1]);
+  }
+
+  /// Each query goes through the weights of its own time, layer by layer.
+  Var read(const Chunk& c) const {
+    Var y = matmul(c.q_M, moved_[0]) + matmul(c.q_S, S_[0]) - matmul(c.seen, g_[0], true);  // [row, T, out]
+    if (c.q_initial) y = y + c.q_initial;
+    for (std::size_t l = 1; l < depth_; ++l) {
+      const Var x = silu(y);
+      const Var seen = matmul(A_[l], x, false, true) * c.kernels.written;  // [row, j, i]
+      y = matmul(x * c.kernels.read_M, moved_[l]) + matmul(x * c.kernels.read_S, S_[l]) - matmul(seen, g_[l], true);
+      if (initial_[l]) y = y + matmul(x, initial_[l]);
+    }
+    return options_.residual ? y + c.q : y;
+  }
+
+  void write(const Chunk& c) {
+    for (std::size_t l = 0; l < depth_; ++l) {
+      const Var to_M =
+          l == 0 ? matmul(c.k_M, g_[0], true) : matmul(A_[l], c.kernels.written_M * g_[l], true);  // [row, in, out]
+      const Var to_S = l == 0 ? matmul(c.k_S, g_[0], true) : matmul(A_[l], c.kernels.written_S * g_[l], true);
+      moved_[l] = c.kernels.kept_M * moved_[l] + c.kernels.carried_M * S_[l] - to_M;
+      S_[l] = c.kernels.carried_S * S_[l] - to_S;
+    }
+  }
+
+  std::vector<Var> moved_, S_, initial_;
+  const MemoryOptions& options_;
+  std::size_t depth_;
+  std::vector<Var> A_, g_;  // of the present chunk
+};
+
+}  // namespace
+
+void check_memory(const MemoryInputs& in, const MemoryState& state, const std::vector<Var>& initial,
+                  const MemoryOptions& options) {
+  const std::size_t depth = state.M.size();
+  check(depth >= 1 && state.S.size() == depth && initial.size() == depth, "memory: {} layers in M, {} in S, {} in M_0",
+        depth, state.S.size(), initial.size());
+  check(options.chunk >= 1, "memory: chunk must be 1 or more, got {}", options.chunk);
+  check(!options.residual || depth > 1, "memory: a residual needs two layers or more");
+  check(in.q.shape().rank() == 3 && in.q.shape()[1] >= 1, "memory: q must be [row, position, d], got {}",
+        in.q.shape().str());
+  check(in.k.shape() == in.q.shape() && in.v.shape() == in.q.shape(), "memory: q, k, v differ in shape: {}, {}, {}",
+        in.q.shape().str(), in.k.shape().str(), in.v.shape().str());
+  const Shape gate = in.q.shape().without(-1);
+  for (Var g : {in.theta, in.eta, in.alpha}) {
+    check(g.shape() == gate, "memory: gates must be {}, got {}", gate.str(), g.shape().str());
+  }
+  std::int64_t width = in.q.shape()[-1];
+  for (std::size_t l = 0; l < depth; ++l) {
+    const Shape& W = state.M[l].shape();
+    check(W.rank() == 3 && W[0] == gate[0] && W[1] == width, "memory: layer {} must be [{}, {}, out], got {}", l,
+          gate[0], width, W.str());
+    check(state.S[l].shape() == W && initial[l].shape() == W,
+          "memory: layer {} of M, S and M_0 differ in shape: {}, {}, {}", l, W.str(), state.S[l].shape().str(),
+          initial[l].shape().str());
+    width = W[2];
+  }
+  check(width == in.q.shape()[-1], "memory: the last layer gives {} numbers, v has {}", width, in.q.shape()[-1]);
+}
+
+MemoryOutput memory_chunked(const MemoryInputs& in, const MemoryState& state, const std::vector<Var>& initial,
+                            const MemoryOptions& options) {
+  check_memory(in, state, initial, options);
+  const std::int64_t length = in.q.shape()[1], whole = length / options.chunk, rest = length % options.chunk;
+  Memory memory(state, initial, options);
+  std::vector<Var> out;
+  const auto go_through = [&](const Stretch& stretch) {
+    std::vector<Var> parts;
+    for (const Chunk& c : stretch.chunks(memory.first_initial(), memory.depth(), options))
+      parts.push_back(memory.pass(c));
+    out.push_back(stretch.joined(std::move(parts)));
+  };
+  if (whole > 0) go_through(Stretch(in, 0, whole, options.chunk));
+  if (rest > 0) go_through(Stretch(in, whole * options.chunk, 1, rest));
+  return {concat(std::move(out), 1), memory.state()};
+}
+
+}  // namespace saltus::titans

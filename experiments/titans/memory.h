@@ -1,0 +1,47 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "ops/ops.h"
+
+namespace saltus::titans {
+
+/// The neural long-term memory of Titans (Behrouz, Zhong, Mirrokni 2024, arXiv 2501.00663, section 3): a small network whose weights M are
+/// trained by the sequence itself, on |M(k_t) - v_t|^2, and read as M(q_t). With surprise S, gates theta, eta, alpha a token:
+///   S_t = eta_t S_{t-1} - theta_t grad_M |M_{t'}(k_t) - v_t|^2,   M_t = (1 - alpha_t) M_{t-1} + S_t,   out_t = M_t(q_t)
+/// Within a chunk of `chunk` tokens all gradients are taken at its first weights M_{t'}; chunk = 1 is the recurrence token by token,
+/// another model. Row vectors: a layer maps x to x W.
+///
+/// A row is one head of one sequence; rows are independent.
+struct MemoryState {
+  std::vector<Var> M, S;  // one a layer: [row, in, out]
+};
+
+struct MemoryInputs {
+  Var q, k, v;             // [row, position, d]
+  Var theta, eta, alpha;   // [row, position]: theta > 0, eta and alpha in [0, 1]
+};
+
+struct MemoryOptions {
+  std::int64_t chunk = 16;
+  bool residual = false;            // M(x) = x + net(x); with several layers only
+  bool read_before_write = false;   // out_t = M_{t-1}(q_t)
+  bool decay_to_initial = true;     // alpha pulls towards M_0, which is given with the state; else towards 0
+  bool first_order = false;         // the outer gradient does not go through the weights that inner gradients are taken at
+};
+
+struct MemoryOutput {
+  Var out;            // [row, position, d]
+  MemoryState state;  // after the last token
+};
+
+/// Throws Error unless layers, shapes and options fit together; each statement begins with it.
+void check_memory(const MemoryInputs& in, const MemoryState& state, const std::vector<Var>& initial, const MemoryOptions& options);
+
+/// Three statements of the same equations; `initial` is M_0, one a layer [row, in, out], `state` where the sequence begins.
+/// Activation between layers: SiLU.
+MemoryOutput memory_chunked(const MemoryInputs& in, const MemoryState& state, const std::vector<Var>& initial, const MemoryOptions& options);
+MemoryOutput memory_sequential(const MemoryInputs& in, const MemoryState& state, const std::vector<Var>& initial, const MemoryOptions& options);
+MemoryOutput memory_by_grad(const MemoryInputs& in, const MemoryState& state, const std::vector<Var>& initial, const MemoryOptions& options);
+
+}  // namespace saltus::titans

@@ -1,0 +1,98 @@
+#include "experiments/titans/model.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "core/check.h"
+#include "experiments/titans/blocks.h"
+
+namespace saltus::titans {
+namespace {
+
+struct Recorder {
+  Graph& graph;
+  ParamStore& params;
+  Carry& carry;
+  const ModelConfig& model;
+  Purpose purpose;
+  std::int64_t d = model.d_model;
+
+  Var normalised(Var x, const std::string& name) const {
+    return rms_norm(x, params.declare(graph, name + ".gain", {d}, {"d_model"}, Init::constant(1)));
+  }
+
+  /// A matrix whose products are of the size of what it is multiplied with.
+  Var matrix(const std::string& name, Shape shape, std::vector<std::string> dims) const {
+    const Init init = Init::normal(1 / std::sqrt(static_cast<double>(shape[0])));
+    return params.declare(graph, name, std::move(shape), std::move(dims), init);
+  }
+
+  Var with_mixing(Var x, std::int64_t layer) const {
+    const std::string block = fmt::format("blocks.{}", layer);
+    const Var u = normalised(x, block + ".norm");  // [batch, position, d_model]
+    return x + mixed(graph, params, carry, layer, u, model, purpose);
+  }
+
+  Var with_feed_forward(Var x, std::int64_t layer) const {
+    if (model.width == 0) return x;
+    const std::string block = fmt::format("blocks.{}", layer), name = block + ".mlp";
+    const Var u = normalised(x, block + ".norm_mlp");                                             // [batch, position, d_model]
+    const Var W_gate = matrix(name + ".W_gate", {d, model.width}, {"d_model", "d_mlp"});
+    const Var W_in = matrix(name + ".W_in", {d, model.width}, {"d_model", "d_mlp"});
+    const Var W_out = matrix(name + ".W_out", {model.width, d}, {"d_mlp", "d_model"});
+    return x + matmul(silu(matmul(u, W_gate)) * matmul(u, W_in), W_out);
+  }
+};
+
+}  // namespace
+
+bool ModelConfig::has_attention() const {
+  return architecture != "mixer" || mixer.kind == "attention" || mixer.kind == "sliding_window";
+}
+
+bool ModelConfig::has_patterns() const { return has_attention() && architecture != "mac"; }
+
+bool ModelConfig::has_keys() const { return architecture != "mixer" || !(has_attention() || mixer.kind == "gru"); }
+
+bool ModelConfig::has_gate() const { return architecture == "mac" || architecture == "mag"; }
+
+bool ModelConfig::has_memory() const { return architecture != "mixer" || mixer.kind == "memory"; }
+
+void ModelConfig::fields(Fields& f) {
+  f.choice("architecture", architecture, {"mixer", "mac", "mag", "mal"},
+           "mixer: every block is a mixer and a feed-forward layer; mac, mag, mal: a memory as the context, the gate or the layer before "
+           "attention (Titans, section 4)");
+  f.field("n_layers", n_layers, "blocks", between(1, 64));
+  f.field("d_model", d_model, "width of the residual stream", at_least(1));
+  f.field("width", width, "hidden units of the feed-forward layer in each block; 0: none", at_least(0));
+  f.field("segment", segment, "tokens that mac attends to at a time", at_least(1));
+  f.choice("gating", gating, {"product", "mixture"},
+           "of mag: product: attention times sigmoid(memory); mixture: g attention + (1 - g) memory, g from the token");
+  f.section("mixer", mixer, "how a block's tokens exchange information; of mac, mag and mal: their attention and their memory");
+  f.require(architecture == "mixer" || mixer.kind == "memory", "mixer.kind",
+            fmt::format("architecture {} has attention and a memory: leave mixer.kind at memory, not {}", architecture, mixer.kind));
+}
+
+Var logits(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& model, std::int64_t vocabulary, Var tokens,
+           Purpose purpose) {
+  const Recorder r{graph, params, carry, model, purpose};
+  const Var W_E = params.declare(graph, "embed.W_E", {vocabulary, r.d}, {"token", "d_model"}, Init::normal(1));
+  Var x = take(W_E, tokens);  // [batch, position, d_model]
+  for (std::int64_t l = 0; l < model.n_layers; ++l) x = r.with_feed_forward(r.with_mixing(x, l), l);
+  return matmul(r.normalised(x, "norm_final"), r.matrix("unembed.W_U", {r.d, vocabulary}, {"d_model", "token"}));
+}
+
+Var record(Graph& graph, ParamStore& params, const ModelConfig& model, std::int64_t vocabulary, std::int64_t positions, std::int64_t batch,
+           Purpose purpose) {
+  Carry carry;
+  const Var tokens = graph.input("tokens", {batch, positions}, DType::i32);
+  const Var target = graph.input("target", {batch, positions}, DType::i32);
+  const Var weight = graph.input("weight", {batch, positions});
+  const Var scores = logits(graph, params, carry, model, vocabulary, tokens, purpose);  // [batch, position, token]
+  graph.tap("logits", scores);
+  const Var of_sequence = sum(weight * softmax_cross_entropy(scores, target), 1) / sum(weight, 1);  // [batch]
+  return mean_all(of_sequence);
+}
+
+}  // namespace saltus::titans

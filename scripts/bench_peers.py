@@ -3,8 +3,8 @@
 
 First each peer has to agree with saltus: from saltus' own first batch and weights, the same loss, gradients and
 updated weights. Then rounds of steps are taken in turns, because the machine may be shared and its speed drift.
-saltus' time includes making the examples; so does the peers' for icl_regression, while those of icl_classification find
-theirs ready.
+saltus' time includes making the examples; so does the peers' for icl_regression, while those of the other systems
+find theirs ready.
 
 On Debian: apt-get install python3-torch libopenblas0-openmp."""
 import argparse
@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SYSTEMS = {
     "icl_classification": "configs/icl_classification/abrupt.yaml",
     "icl_regression": "configs/icl_regression/two_heads.yaml",
+    "titans_recall": "configs/titans/recall_memory.yaml",
 }
 # Relative to the largest magnitude of each array; weights after the step in spacings of float32 numbers of that size.
 TOLERANCE = {"loss": 1e-5, "gradients": 1e-4, "weights": 4}

@@ -71,6 +71,14 @@ class TorchEager:
         self.optimizer.step()
         return loss.item()
 
+    def update_with(self, gradients):
+        """The first update, from these gradients by name instead of the model's own."""
+        self.reset()
+        for name in self.before:
+            weight = self.model.weight(name)
+            weight.grad = torch.from_numpy(gradients[name]).view_as(weight).clone()
+        self.optimizer.step()
+
     def gradients(self):
         return {name: self.model.weight(name).grad.numpy() for name in self.before}
 

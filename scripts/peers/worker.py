@@ -20,13 +20,16 @@ def furthest(ours, theirs):
 
 def check(peer, first_step):
     """How far the peer's first step is from saltus': loss and gradients relatively, the weights after it in spacings
-    of float32 numbers of their size (a decay of 1e-6 moves the largest by 8 to 17); the worst over all weights."""
+    of float32 numbers of their size (a decay of 1e-6 moves the largest by 8 to 17); the worst over all weights. Both
+    update from saltus' gradients: Adam's first step, g / (|g| + 1e-8), makes more of a rounding difference in a small
+    gradient than a wrong rule would make in a large one."""
     peer.reset()
     loss = peer.step()
     gradients, weights = 0, 0
     for name, gradient in peer.gradients().items():
         difference, size = furthest(gradient, first_step[f"gradient.{name}"])
         gradients = max(gradients, float(difference / size))
+    peer.update_with({name: first_step[f"gradient.{name}"] for name in peer.gradients()})
     for name, weight in peer.weights().items():
         difference, size = furthest(weight, first_step[f"after.{name}"])
         weights = max(weights, float(difference / np.spacing(size)))

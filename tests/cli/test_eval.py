@@ -81,6 +81,16 @@ class Eval(CommandTest):
         self.assertEqual(out["lengths"], [2, 4])
         self.assertIn("ic", out["sets"])
 
+    def test_a_stream_gives_the_numbers_of_the_whole_sequence(self):
+        config = self.write("needle.yaml", "system: titans_needle\nsteps: 20\nbatch_size: 8\ntask: {vocab_size: 16, length: 32}\n"
+                            "model: {n_layers: 1, d_model: 16, width: 16, mixer: {n_heads: 1, d_head: 8, chunk: 8}}\n"
+                            "eval: {every: 20, size: 64}\n")
+        self.train("needle", "--quiet", config=config)
+        whole, stream = (json.loads(self.saltus("eval", "needle", "--json", "--lengths", "300", "--samples", "1008", *more)[0])["sets"]["test"]
+                         for more in (["--out", "a.h5"], ["--out", "b.h5", "--stream"]))
+        for name in ("loss", "accuracy"):
+            np.testing.assert_allclose(stream[name]["mean"], whole[name]["mean"], rtol=1e-4)
+
     def test_a_run_that_is_replaced_takes_its_evaluation_with_it(self):
         self.json()
         self.train("run", "--quiet", "seed=1", "--overwrite", config=REGRESSION)
@@ -104,7 +114,7 @@ class Eval(CommandTest):
         refused("--lengths 20,10,20: 20 comes twice", "run", "--lengths", "20,10,20")
         refused("is not a length between 1 and 1000000000", "run", "--lengths", "1:9999999999")
         refused("that is more than 10000 lengths", "run", "--lengths", "1:99999")
-        refused("cannot be read in stretches", "run", "--lengths", "100", "--stream")
+        refused("cannot be read in stretches", "run", "--lengths", "100", "--stream", "--overwrite")
         refused("--samples 100: at least 1000", "run", "--samples", "100")
         refused("W_Q holds 32 numbers, and the model of this config has 48", "run", "model.n_heads=3", "--overwrite")
 

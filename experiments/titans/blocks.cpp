@@ -34,16 +34,20 @@ Var memory_block(const MixerContext& c, Var u, const MixerConfig& config, Purpos
     return purpose == Purpose::measure ? measured_memory(here, u, config) : mix(here, u, of_kind(config, "memory"));
   };
   if (n == 0) return memory(c.carry);
-  const Var p = c.params.declare(c.graph, c.name + ".persistent", {n, d_model}, {"n_persistent", "d_model"}, Init::normal(1));
+  const Var p =
+      c.params.declare(c.graph, c.name + ".persistent", {n, d_model}, {"n_persistent", "d_model"}, Init::normal(1));
   Carry before;
-  mix({c.graph, c.params, before, c.name, c.name + ".prefix"}, broadcast_to(p, {batch, n, d_model}), of_kind(config, "memory"));
+  mix({c.graph, c.params, before, c.name, c.name + ".prefix"}, broadcast_to(p, {batch, n, d_model}),
+      of_kind(config, "memory"));
   Carry after = Carry::after(before, c.carry);
   return memory(after);
 }
 
-Var mag_block(const MixerContext& memory, const MixerContext& attention, Var u, const ModelConfig& model, Purpose purpose) {
+Var mag_block(const MixerContext& memory, const MixerContext& attention, Var u, const ModelConfig& model,
+              Purpose purpose) {
   const std::int64_t d = model.d_model;
-  const Var y = normalised(attention, "norm_out", mix(attention, u, of_kind(model.mixer, "sliding_window")));  // [batch, position, d_model]
+  const Var y = normalised(attention, "norm_out",
+                           mix(attention, u, of_kind(model.mixer, "sliding_window")));  // [batch, position, d_model]
   const Var m = normalised(memory, "norm_out", memory_block(memory, u, model.mixer, purpose));
   if (model.gating == "product") {
     const Var gate = sigmoid(m);
@@ -51,29 +55,35 @@ Var mag_block(const MixerContext& memory, const MixerContext& attention, Var u, 
     return matmul(y * gate, weight(memory, "W_gated", d, d, {"d_model", "d_out"}));
   }
   const Var b = memory.params.declare(memory.graph, memory.name + ".b_gate", {d}, {"d_model"}, Init::constant(0));
-  const Var gate = sigmoid(matmul(u, weight(memory, "W_gate", d, d, {"d_model", "d_out"})) + b);  // [batch, position, d_model]
+  const Var gate =
+      sigmoid(matmul(u, weight(memory, "W_gate", d, d, {"d_model", "d_out"})) + b);  // [batch, position, d_model]
   tap(memory, "gate", gate);
   return matmul(gate * y + (1.0 - gate) * m, weight(memory, "W_gated", d, d, {"d_model", "d_out"}));
 }
 
-Var mal_block(const MixerContext& memory, const MixerContext& attention, Var u, const ModelConfig& model, Purpose purpose) {
-  const Var y = normalised(memory, "norm_out", memory_block(memory, u, model.mixer, purpose));  // [batch, position, d_model]
+Var mal_block(const MixerContext& memory, const MixerContext& attention, Var u, const ModelConfig& model,
+              Purpose purpose) {
+  const Var y =
+      normalised(memory, "norm_out", memory_block(memory, u, model.mixer, purpose));  // [batch, position, d_model]
   return mix(attention, y, of_kind(model.mixer, "sliding_window"));
 }
 
 }  // namespace
 
 Var normalised(const MixerContext& c, const std::string& part, Var x) {
-  return rms_norm(x, c.params.declare(c.graph, c.name + "." + part + ".gain", {x.shape()[-1]}, {"d_model"}, Init::constant(1)));
+  return rms_norm(
+      x, c.params.declare(c.graph, c.name + "." + part + ".gain", {x.shape()[-1]}, {"d_model"}, Init::constant(1)));
 }
 
-void tap_inner_loss(const MixerContext& c, const MemoryInputs& in, const MemoryState& state, const std::vector<Var>& initial, const MixerConfig& config) {
+void tap_inner_loss(const MixerContext& c, const MemoryInputs& in, const MemoryState& state,
+                    const std::vector<Var>& initial, const MixerConfig& config) {
   const Var losses = inner_losses(in, state, initial, memory_options(config));  // [row, reader, position]
   const Shape& s = losses.shape();
   tap(c, "inner_loss", reshape(losses, s.with(0, config.n_heads).inserted(0, s[0] / config.n_heads)));
 }
 
-Var mixed(Graph& graph, ParamStore& params, Carry& carry, std::int64_t layer, Var u, const ModelConfig& model, Purpose purpose) {
+Var mixed(Graph& graph, ParamStore& params, Carry& carry, std::int64_t layer, Var u, const ModelConfig& model,
+          Purpose purpose) {
   const MixerContext memory{graph, params, carry, fmt::format("blocks.{}.mixer", layer)};
   const MixerContext attention{graph, params, carry, fmt::format("blocks.{}.attn", layer)};
   if (model.architecture == "mac") return mac_block(memory, attention, u, model, purpose);

@@ -8,7 +8,8 @@ Var memory_read(const std::vector<Var>& M, Var q, bool residual) {
   return residual ? q + x : x;
 }
 
-Var inner_losses(const MemoryInputs& in, const MemoryState& state, const std::vector<Var>& initial, const MemoryOptions& options) {
+Var inner_losses(const MemoryInputs& in, const MemoryState& state, const std::vector<Var>& initial,
+                 const MemoryOptions& options) {
   MemoryInputs at_keys = in;
   at_keys.q = in.k;
   const auto answers = [&](bool before) {

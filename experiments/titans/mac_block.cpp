@@ -17,13 +17,13 @@ namespace {
 /// Far below any score.
 constexpr double hidden_score = 1e9;
 
-/// Attention of a segment's tokens to the persistent keys, to what the memory knew of the tokens so far, and to the tokens so far. A row
-/// is one head of one sequence.
+/// Attention of a segment's tokens to the persistent keys, to what the memory knew of the tokens so far, and to the
+/// tokens so far. A row is one head of one sequence.
 struct SegmentAttention {
   const MixerContext& c;
   const MixerConfig& config;
-  Var q, k, v;                              // of the tokens: [row, position, d_head]
-  Var persistent_keys, persistent_values;   // [row, n_persistent, d_head], or empty
+  Var q, k, v;                             // of the tokens: [row, position, d_head]
+  Var persistent_keys, persistent_values;  // [row, n_persistent, d_head], or empty
 
   SegmentAttention(const MixerContext& context, Var u, const MixerConfig& m) : c(context), config(m) {
     q = into_rows(projected(c, u, "Q", config), config.n_heads);
@@ -69,17 +69,21 @@ struct SegmentAttention {
     }
     const Var scores = matmul(placed(slice(q, 1, first, last)), concat(keys, 1), false, true);  // [row, query, key]
     const Var seen = mask(tokens);
-    const Var pattern = softmax(scores / std::sqrt(static_cast<double>(config.d_head)) + (seen - 1.0) * hidden_score) * seen;
+    const Var pattern =
+        softmax(scores / std::sqrt(static_cast<double>(config.d_head)) + (seen - 1.0) * hidden_score) * seen;
     const auto mass = [&](std::int64_t from, std::int64_t to) { return sum(slice(pattern, 2, from, to), 2, true); };
     const std::int64_t n = config.n_persistent;
     const Var none = broadcast_to(c.graph.constant(0), {pattern.shape()[0], tokens, 1});
-    return {matmul(pattern, concat(values, 1)), concat({n > 0 ? mass(0, n) : none, mass(n, n + tokens), mass(n + tokens, n + 2 * tokens)}, 2)};
+    return {matmul(pattern, concat(values, 1)),
+            concat({n > 0 ? mass(0, n) : none, mass(n, n + tokens), mass(n + tokens, n + 2 * tokens)}, 2)};
   }
 };
 
 Var joined(std::vector<Var> parts, int axis) { return parts.size() == 1 ? parts[0] : concat(std::move(parts), axis); }
 
-std::string segment_taps(const MixerContext& c, std::size_t segment) { return fmt::format("{}.segments.{}", c.name, segment); }
+std::string segment_taps(const MixerContext& c, std::size_t segment) {
+  return fmt::format("{}.segments.{}", c.name, segment);
+}
 
 /// What memory_inputs tapped segment by segment, as one tap of the whole.
 void tap_whole(const MixerContext& c, std::size_t segments, Purpose purpose) {
@@ -88,22 +92,27 @@ void tap_whole(const MixerContext& c, std::size_t segments, Purpose purpose) {
   for (const char* part : names) {
     const bool vectors = std::string_view(part) == "q" || std::string_view(part) == "k";
     std::vector<Var> parts;  // [batch, head, ..., position], of vectors [batch, head, position, d_head]
-    for (std::size_t s = 0; s < segments; ++s) parts.push_back(c.graph.tapped(fmt::format("{}.{}", segment_taps(c, s), part)));
+    for (std::size_t s = 0; s < segments; ++s)
+      parts.push_back(c.graph.tapped(fmt::format("{}.{}", segment_taps(c, s), part)));
     tap(c, part, joined(std::move(parts), vectors ? -2 : -1));
   }
 }
 
 }  // namespace
 
-Var mac_block(const MixerContext& memory, const MixerContext& attention, Var u, const ModelConfig& model, Purpose purpose) {
+Var mac_block(const MixerContext& memory, const MixerContext& attention, Var u, const ModelConfig& model,
+              Purpose purpose) {
   const MixerConfig& config = model.mixer;
-  const std::int64_t batch = u.shape()[0], positions = u.shape()[1], d = model.d_model, channels = config.n_heads * config.d_head;
+  const std::int64_t batch = u.shape()[0], positions = u.shape()[1], d = model.d_model,
+                     channels = config.n_heads * config.d_head;
   check_input(memory.carry.mode() == Carry::Mode::whole_sequence || positions % model.segment == 0,
               "{}: a stretch of {} tokens is not whole segments of {}", memory.name, positions, model.segment);
   const SegmentAttention attend(attention, u, config);
-  const Var questions = into_rows(silu(matmul(u, weight(memory, "W_read", d, channels, {"d_model", "channel"}))), config.n_heads);
+  const Var questions =
+      into_rows(silu(matmul(u, weight(memory, "W_read", d, channels, {"d_model", "channel"}))), config.n_heads);
   const Var q = l2_normalised(questions);  // [row, position, d_head]: of h
-  const Var W_h = weight(memory, "W_h", channels, d, {"channel", "d_model"}), W_y = weight(attention, "W_O", channels, d, {"channel", "d_model"});
+  const Var W_h = weight(memory, "W_h", channels, d, {"channel", "d_model"}),
+            W_y = weight(attention, "W_O", channels, d, {"channel", "d_model"});
 
   const std::vector<Var> initial = memory_initial(memory, batch, config);
   MemoryState state = memory_begin(memory, initial, config);
@@ -112,7 +121,9 @@ Var mac_block(const MixerContext& memory, const MixerContext& attention, Var u, 
   for (std::int64_t first = 0; first < positions; first += model.segment) {
     const std::int64_t last = std::min(first + model.segment, positions);
     const MixerContext segment{memory.graph, memory.params, parts, memory.name, segment_taps(memory, y.size())};
-    const Var h = matmul(from_rows(memory_read(state.M, slice(q, 1, first, last), config.memory_residual), config.n_heads), W_h);  // [batch, token, d_model]
+    const Var h =
+        matmul(from_rows(memory_read(state.M, slice(q, 1, first, last), config.memory_residual), config.n_heads),
+               W_h);  // [batch, token, d_model]
     const SegmentAttention::Read r = attend.of_segment(first, last, h);
     y.push_back(matmul(from_rows(r.y, config.n_heads), W_y));
     sources.push_back(r.sources);

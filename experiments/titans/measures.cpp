@@ -29,7 +29,8 @@ double half_life(std::span<const float> alpha) {
 
 double stability_margin(const Trace& t) {
   double least = std::numeric_limits<double>::infinity();
-  for (std::int64_t i = 0; i < t.n; ++i) least = std::min(least, (2.0 - t.alpha[i]) * (1.0 + t.eta[i]) - 2.0 * t.theta[i]);
+  for (std::int64_t i = 0; i < t.n; ++i)
+    least = std::min(least, (2.0 - t.alpha[i]) * (1.0 + t.eta[i]) - 2.0 * t.theta[i]);
   return least;
 }
 
@@ -37,7 +38,8 @@ double repetition_growth(const Trace& t, std::int64_t chunk) {
   double largest = 0;
   for (std::int64_t first = 0; first < t.n; first += chunk) {
     const std::int64_t last = std::min(first + chunk, t.n);
-    // The chunk's map of (M, S), applied to its two basis vectors token by token with the gradient held at the chunk's first M.
+    // The chunk's map of (M, S), applied to its two basis vectors token by token with the gradient held at the chunk's
+    // first M.
     Eigen::Matrix2d map;
     for (int column = 0; column < 2; ++column) {
       double M = column == 0 ? 1 : 0, S = 1 - M;
@@ -97,8 +99,10 @@ double alignment(const Trace& t, std::int64_t i, std::int64_t j) {
 double stable_rank(const float* M, std::int64_t rows, std::int64_t columns) {
   using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const Eigen::MatrixXd A = Eigen::Map<const Matrix>(M, rows, columns).cast<double>();
-  const Eigen::MatrixXd gram = A.rows() < A.cols() ? Eigen::MatrixXd(A * A.transpose()) : Eigen::MatrixXd(A.transpose() * A);
-  const double largest = Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(gram, Eigen::EigenvaluesOnly).eigenvalues().maxCoeff();
+  const Eigen::MatrixXd gram =
+      A.rows() < A.cols() ? Eigen::MatrixXd(A * A.transpose()) : Eigen::MatrixXd(A.transpose() * A);
+  const double largest =
+      Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(gram, Eigen::EigenvaluesOnly).eigenvalues().maxCoeff();
   return largest > 0 ? gram.trace() / largest : 0;
 }
 

@@ -40,15 +40,16 @@ double mean(const float* x, std::int64_t n) {
   return total / static_cast<double>(n);
 }
 
-/// Tokens from the one that holds an answer on whose keys and values can depend on it: those that the convolution reaches.
+/// Tokens from the one that holds an answer on whose keys and values can depend on it: those that the convolution
+/// reaches.
 std::int64_t n_offsets(const ModelConfig& model) { return std::max<std::int64_t>(1, model.mixer.conv_width); }
 
 Dim offsets(const ModelConfig& model) {
   return {.name = "offset", .size = n_offsets(model), .long_name = "tokens after the one that holds the answer"};
 }
 
-/// Adds to `sums` [offset] the means of f(question, token `offset` after the one that holds its answer) over a sequence's questions; a token
-/// that comes after the question counts as 0.
+/// Adds to `sums` [offset] the means of f(question, token `offset` after the one that holds its answer) over a
+/// sequence's questions; a token that comes after the question counts as 0.
 template <class F>
 void over_questions(const Batch& batch, int b, std::int64_t length, std::span<double> sums, const F& f) {
   const float* weights = batch.f32(SequenceTask::weight_field) + b * length;
@@ -70,7 +71,8 @@ std::vector<double> by_role(const Batch& batch, int b, std::int64_t length, cons
     total[static_cast<std::size_t>(roles[t])] += x[t];
     tokens[static_cast<std::size_t>(roles[t])] += 1;
   }
-  for (std::size_t r = 0; r < total.size(); ++r) total[r] = tokens[r] > 0 ? total[r] / tokens[r] : std::numeric_limits<double>::quiet_NaN();
+  for (std::size_t r = 0; r < total.size(); ++r)
+    total[r] = tokens[r] > 0 ? total[r] / tokens[r] : std::numeric_limits<double>::quiet_NaN();
   return total;
 }
 
@@ -90,12 +92,14 @@ std::vector<std::string> KeyProbe::taps() const { return of_all_layers(model_.n_
 
 std::vector<Measure> KeyProbe::measures() const {
   return {{"key_interference", "mean |k_i . k_j| over pairs of tokens", {layers(model_), heads(model_)}},
-          {"query_key_alignment", "cosine of a question's q with the k written with its answer, less the mean cosine with others",
+          {"query_key_alignment",
+           "cosine of a question's q with the k written with its answer, less the mean cosine with others",
            {layers(model_), heads(model_), offsets(model_)}}};
 }
 
 void KeyProbe::accumulate(const Batch& batch, const Tap& tap, std::span<double> sums) const {
-  const auto n = static_cast<std::size_t>(model_.n_layers * model_.mixer.n_heads), width = static_cast<std::size_t>(n_offsets(model_));
+  const auto n = static_cast<std::size_t>(model_.n_layers * model_.mixer.n_heads),
+             width = static_cast<std::size_t>(n_offsets(model_));
   std::size_t number = 0;
   for (std::int64_t l = 0; l < model_.n_layers; ++l) {
     const TapValue q = tap(tap_name(l, "q")), k = tap(tap_name(l, "k"));
@@ -103,7 +107,8 @@ void KeyProbe::accumulate(const Batch& batch, const Tap& tap, std::span<double> 
       for (int b = 0; b < batch.size(); ++b) {
         const measures::Trace t{shape_.length, q.shape[-1], at(q, b, h), at(k, b, h), nullptr, nullptr, nullptr};
         sums[number] += measures::key_interference(t);
-        over_questions(batch, b, shape_.length, sums.subspan(n + number * width, width), [&](auto i, auto j) { return measures::alignment(t, i, j); });
+        over_questions(batch, b, shape_.length, sums.subspan(n + number * width, width),
+                       [&](auto i, auto j) { return measures::alignment(t, i, j); });
       }
     }
   }
@@ -112,23 +117,33 @@ void KeyProbe::accumulate(const Batch& batch, const Tap& tap, std::span<double> 
 std::vector<std::string> MemoryProbe::taps() const {
   std::vector<std::string> names = of_all_layers(model_.n_layers, {"q", "k", "theta", "eta", "alpha", "inner_loss"});
   for (std::int64_t l = 0; l < model_.n_layers; ++l) {
-    for (std::int64_t m = 0; m < model_.mixer.memory_depth; ++m) names.push_back(tap_name(l, fmt::format("M.{}", m).c_str()));
+    for (std::int64_t m = 0; m < model_.mixer.memory_depth; ++m)
+      names.push_back(tap_name(l, fmt::format("M.{}", m).c_str()));
   }
   return names;
 }
 
 std::vector<Measure> MemoryProbe::measures() const {
-  const Dim layer = layers(model_), head = heads(model_), role{.name = "role", .labels = {"filler", "key", "value", "query"}};
+  const Dim layer = layers(model_), head = heads(model_),
+            role{.name = "role", .labels = {"filler", "key", "value", "query"}};
   const Dim reader{.name = "reader", .labels = {"initial", "before", "after"}};
   const Dim memory_layer{.name = "memory_layer", .size = model_.mixer.memory_depth};
   return {{"theta", "step of the memory's writes, mean over the tokens of a role", {layer, head, role}},
           {"eta", "share of the surprise that lives on, mean over the tokens of a role", {layer, head, role}},
           {"alpha", "share of the memory that is forgotten, mean over the tokens of a role", {layer, head, role}},
           {"half_life", "tokens after which forgetting alone has halved a memory", {layer, head}},
-          {"stability_margin", "(2 - alpha)(1 + eta) - 2 theta, least over tokens: below 0, writing one key over and over diverges", {layer, head}},
-          {"repetition_growth", "growth a token, over a chunk, when it writes one key over and over: above 1 diverges", {layer, head}},
-          {"implicit_attention", "share of the write that holds a question's answer in what the question reads", {layer, head, offsets(model_)}},
-          {"inner_loss", "|M(k) - v|^2, mean over tokens, of the memory at the start, before and after writing the token", {layer, head, reader}},
+          {"stability_margin",
+           "(2 - alpha)(1 + eta) - 2 theta, least over tokens: below 0, writing one key over and over diverges",
+           {layer, head}},
+          {"repetition_growth",
+           "growth a token, over a chunk, when it writes one key over and over: above 1 diverges",
+           {layer, head}},
+          {"implicit_attention",
+           "share of the write that holds a question's answer in what the question reads",
+           {layer, head, offsets(model_)}},
+          {"inner_loss",
+           "|M(k) - v|^2, mean over tokens, of the memory at the start, before and after writing the token",
+           {layer, head, reader}},
           {"memory_stable_rank", "|M|_F^2 / |M|_2^2 after the last token", {layer, head, memory_layer}}};
 }
 
@@ -139,10 +154,12 @@ void MemoryProbe::accumulate(const Batch& batch, const Tap& tap, std::span<doubl
   std::size_t number = 0;
   for (std::int64_t l = 0; l < model_.n_layers; ++l) {
     const auto value = [&](const char* what) { return tap(tap_name(l, what)); };
-    const TapValue q = value("q"), k = value("k"), theta = value("theta"), eta = value("eta"), alpha = value("alpha"), inner = value("inner_loss");
+    const TapValue q = value("q"), k = value("k"), theta = value("theta"), eta = value("eta"), alpha = value("alpha"),
+                   inner = value("inner_loss");
     for (std::int64_t h = 0; h < model_.mixer.n_heads; ++h, ++number) {
       for (int b = 0; b < batch.size(); ++b) {
-        const measures::Trace t{shape_.length, q.shape[-1], at(q, b, h), at(k, b, h), at(theta, b, h), at(eta, b, h), at(alpha, b, h)};
+        const measures::Trace t{shape_.length,   q.shape[-1],   at(q, b, h),    at(k, b, h),
+                                at(theta, b, h), at(eta, b, h), at(alpha, b, h)};
         const std::vector<double> G = measures::influence(t);
         const std::pair<const char*, const float*> gates[] = {{"theta", t.theta}, {"eta", t.eta}, {"alpha", t.alpha}};
         for (const auto& [name, gate] : gates) {
@@ -154,10 +171,12 @@ void MemoryProbe::accumulate(const Batch& batch, const Tap& tap, std::span<doubl
         sum("repetition_growth")[number] += measures::repetition_growth(t, model_.mixer.chunk);
         over_questions(batch, b, shape_.length, sum("implicit_attention").subspan(number * width, width),
                        [&](auto i, auto j) { return measures::implicit_attention(t, G, i, j); });
-        for (std::size_t r = 0; r < n_readers; ++r) sum("inner_loss")[number * n_readers + r] += mean(at(inner, b, h) + r * n, shape_.length);
+        for (std::size_t r = 0; r < n_readers; ++r)
+          sum("inner_loss")[number * n_readers + r] += mean(at(inner, b, h) + r * n, shape_.length);
         for (std::int64_t m = 0; m < model_.mixer.memory_depth; ++m) {
           const TapValue M = value(fmt::format("M.{}", m).c_str());  // [batch, head, in, out]
-          sum("memory_stable_rank")[number * static_cast<std::size_t>(model_.mixer.memory_depth) + static_cast<std::size_t>(m)] +=
+          sum("memory_stable_rank")[number * static_cast<std::size_t>(model_.mixer.memory_depth) +
+                                    static_cast<std::size_t>(m)] +=
               measures::stable_rank(at(M, b, h), M.shape[2], M.shape[3]);
         }
       }
@@ -167,15 +186,20 @@ void MemoryProbe::accumulate(const Batch& batch, const Tap& tap, std::span<doubl
 
 std::vector<std::string> BranchProbe::taps() const {
   std::vector<std::string> names = of_all_layers(model_.n_layers, {"gate"});
-  for (std::int64_t l = 0; model_.architecture == "mac" && l < model_.n_layers; ++l) names.push_back(fmt::format("blocks.{}.attn.sources", l));
+  for (std::int64_t l = 0; model_.architecture == "mac" && l < model_.n_layers; ++l)
+    names.push_back(fmt::format("blocks.{}.attn.sources", l));
   return names;
 }
 
 std::vector<Measure> BranchProbe::measures() const {
-  std::vector<Measure> all = {{"attention_gate", "what attention's output is multiplied with, mean over tokens and channels", {layers(model_)}}};
+  std::vector<Measure> all = {{"attention_gate",
+                               "what attention's output is multiplied with, mean over tokens and channels",
+                               {layers(model_)}}};
   if (model_.architecture != "mac") return all;
   const Dim source{.name = "source", .labels = {"persistent", "memory", "segment"}};
-  all.push_back({"attention_by_source", "where a token's attention goes, mean over tokens", {layers(model_), heads(model_), source}});
+  all.push_back({"attention_by_source",
+                 "where a token's attention goes, mean over tokens",
+                 {layers(model_), heads(model_), source}});
   return all;
 }
 

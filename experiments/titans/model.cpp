@@ -37,7 +37,7 @@ struct Recorder {
   Var with_feed_forward(Var x, std::int64_t layer) const {
     if (model.width == 0) return x;
     const std::string block = fmt::format("blocks.{}", layer), name = block + ".mlp";
-    const Var u = normalised(x, block + ".norm_mlp");                                             // [batch, position, d_model]
+    const Var u = normalised(x, block + ".norm_mlp");  // [batch, position, d_model]
     const Var W_gate = matrix(name + ".W_gate", {d, model.width}, {"d_model", "d_mlp"});
     const Var W_in = matrix(name + ".W_in", {d, model.width}, {"d_model", "d_mlp"});
     const Var W_out = matrix(name + ".W_out", {model.width, d}, {"d_mlp", "d_model"});
@@ -61,7 +61,8 @@ bool ModelConfig::has_memory() const { return architecture != "mixer" || mixer.k
 
 void ModelConfig::fields(Fields& f) {
   f.choice("architecture", architecture, {"mixer", "mac", "mag", "mal"},
-           "mixer: every block is a mixer and a feed-forward layer; mac, mag, mal: a memory as the context, the gate or the layer before "
+           "mixer: every block is a mixer and a feed-forward layer; mac, mag, mal: a memory as the context, the gate "
+           "or the layer before "
            "attention (Titans, section 4)");
   f.field("n_layers", n_layers, "blocks", between(1, 64));
   f.field("d_model", d_model, "width of the residual stream", at_least(1));
@@ -69,13 +70,15 @@ void ModelConfig::fields(Fields& f) {
   f.field("segment", segment, "tokens that mac attends to at a time", at_least(1));
   f.choice("gating", gating, {"product", "mixture"},
            "of mag: product: attention times sigmoid(memory); mixture: g attention + (1 - g) memory, g from the token");
-  f.section("mixer", mixer, "how a block's tokens exchange information; of mac, mag and mal: their attention and their memory");
+  f.section("mixer", mixer,
+            "how a block's tokens exchange information; of mac, mag and mal: their attention and their memory");
   f.require(architecture == "mixer" || mixer.kind == "memory", "mixer.kind",
-            fmt::format("architecture {} has attention and a memory: leave mixer.kind at memory, not {}", architecture, mixer.kind));
+            fmt::format("architecture {} has attention and a memory: leave mixer.kind at memory, not {}", architecture,
+                        mixer.kind));
 }
 
-Var logits(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& model, std::int64_t vocabulary, Var tokens,
-           Purpose purpose) {
+Var logits(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& model, std::int64_t vocabulary,
+           Var tokens, Purpose purpose) {
   const Recorder r{graph, params, carry, model, purpose};
   const Var W_E = params.declare(graph, "embed.W_E", {vocabulary, r.d}, {"token", "d_model"}, Init::normal(1));
   Var x = take(W_E, tokens);  // [batch, position, d_model]
@@ -83,8 +86,8 @@ Var logits(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& mo
   return matmul(r.normalised(x, "norm_final"), r.matrix("unembed.W_U", {r.d, vocabulary}, {"d_model", "token"}));
 }
 
-Var record(Graph& graph, ParamStore& params, const ModelConfig& model, std::int64_t vocabulary, std::int64_t positions, std::int64_t batch,
-           Purpose purpose) {
+Var record(Graph& graph, ParamStore& params, const ModelConfig& model, std::int64_t vocabulary, std::int64_t positions,
+           std::int64_t batch, Purpose purpose) {
   Carry carry;
   const Var tokens = graph.input("tokens", {batch, positions}, DType::i32);
   const Var target = graph.input("target", {batch, positions}, DType::i32);

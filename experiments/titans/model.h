@@ -13,33 +13,34 @@ struct ModelConfig {
   std::string architecture = "mixer";
   std::int64_t n_layers = 2;
   std::int64_t d_model = 64;
-  std::int64_t width = 128;       // of the feed-forward layer
-  std::int64_t segment = 32;      // C, of mac
-  std::string gating = "product"; // of mag
+  std::int64_t width = 128;        // of the feed-forward layer
+  std::int64_t segment = 32;       // C, of mac
+  std::string gating = "product";  // of mag
   MixerConfig mixer;
 
   void fields(Fields& f);
 
   bool has_attention() const;  // recorded as blocks.{l}.attn
   bool has_memory() const;
-  bool has_patterns() const;   // the tap blocks.{l}.attn.pattern of its attention
-  bool has_keys() const;       // the taps q and k of a mixer with keys of length 1
-  bool has_gate() const;       // the tap gate of blocks.h
+  bool has_patterns() const;  // the tap blocks.{l}.attn.pattern of its attention
+  bool has_keys() const;      // the taps q and k of a mixer with keys of length 1
+  bool has_gate() const;      // the tap gate of blocks.h
 };
 
 /// tokens i32 [batch, position] -> logits [batch, position, vocabulary]:
 ///   x = W_E[tokens];  n_layers times: x += mixed(RMSNorm(x)), x += SwiGLU(RMSNorm(x));  logits = RMSNorm(x) W_U
-/// where `mixed` is that of blocks.h, and SwiGLU(u) = (SiLU(u W_gate) * u W_in) W_out, left out with width 0. Row t depends on tokens <= t alone.
-/// What a stream has to remember goes through `carry`.
-Var logits(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& model, std::int64_t vocabulary, Var tokens,
-           Purpose purpose);
+/// where `mixed` is that of blocks.h, and SwiGLU(u) = (SiLU(u W_gate) * u W_in) W_out, left out with width 0. Row t
+/// depends on tokens <= t alone. What a stream has to remember goes through `carry`.
+Var logits(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& model, std::int64_t vocabulary,
+           Var tokens, Purpose purpose);
 
-/// Records the model for `batch` sequences of `positions` tokens and returns the mean loss over sequences, a sequence's loss being the mean
-/// of -log softmax(logits)[target] over its positions, by their weights. So a sequence counts the same in whatever batch or shard it is.
+/// Records the model for `batch` sequences of `positions` tokens and returns the mean loss over sequences, a sequence's
+/// loss being the mean of -log softmax(logits)[target] over its positions, by their weights. So a sequence counts the
+/// same in whatever batch or shard it is.
 ///
 /// Inputs: tokens i32, target i32 and weight f32, each [batch, position]; a sequence's weights are >= 0 and not all 0.
 /// Taps: logits [batch, position, token], and those of blocks.h.
-Var record(Graph& graph, ParamStore& params, const ModelConfig& model, std::int64_t vocabulary, std::int64_t positions, std::int64_t batch,
-           Purpose purpose);
+Var record(Graph& graph, ParamStore& params, const ModelConfig& model, std::int64_t vocabulary, std::int64_t positions,
+           std::int64_t batch, Purpose purpose);
 
 }  // namespace saltus::titans

@@ -16,7 +16,8 @@ struct Arrays {
   std::vector<void*> pointers;
 
   Arrays(const SequenceTask& task, std::int64_t floats) {
-    for (std::size_t i = 0; i < task.fields().size(); ++i) pointers.push_back(memory.emplace_back(static_cast<std::size_t>(floats)).data());
+    for (std::size_t i = 0; i < task.fields().size(); ++i)
+      pointers.push_back(memory.emplace_back(static_cast<std::size_t>(floats)).data());
   }
 };
 
@@ -33,7 +34,8 @@ Answer graded(std::span<const float> logits, std::int32_t target) {
 }
 
 /// The answers of samples [first, first + batch) at the last position.
-std::vector<Answer> read(TokenStream& stream, const Needle& task, const NeedleStreamRequest& r, int first, const std::function<void(std::int64_t)>& done) {
+std::vector<Answer> read(TokenStream& stream, const Needle& task, const NeedleStreamRequest& r, int first,
+                         const std::function<void(std::int64_t)>& done) {
   const std::int64_t length = task.config().shape.length, vocabulary = task.config().shape.vocab_size;
   Arrays arrays(task, r.batch * r.stretch);
   const Batch batch(static_cast<int>(r.batch), arrays.pointers);
@@ -45,14 +47,16 @@ std::vector<Answer> read(TokenStream& stream, const Needle& task, const NeedleSt
     task.stretch_of_eval(r.set, first, from, count, batch);
     const std::span<std::int32_t> tokens = stream.tokens();
     std::fill(tokens.begin(), tokens.end(), 0);  // what follows the end does not change what comes before
-    for (std::int64_t b = 0; b < r.batch; ++b) std::copy_n(batch.i32(Needle::tokens_field) + b * count, count, tokens.begin() + b * r.stretch);
+    for (std::int64_t b = 0; b < r.batch; ++b)
+      std::copy_n(batch.i32(Needle::tokens_field) + b * count, count, tokens.begin() + b * r.stretch);
     logits = stream.run();
     done(count * r.batch);
   }
   std::vector<Answer> answers;
   for (std::int64_t b = 0; b < r.batch; ++b) {
     const auto row = static_cast<std::size_t>((b * r.stretch + count - 1) * vocabulary);
-    answers.push_back(graded(logits.subspan(row, static_cast<std::size_t>(vocabulary)), batch.i32(Needle::target_field)[(b + 1) * count - 1]));
+    answers.push_back(graded(logits.subspan(row, static_cast<std::size_t>(vocabulary)),
+                             batch.i32(Needle::target_field)[(b + 1) * count - 1]));
   }
   return answers;
 }
@@ -73,11 +77,14 @@ NeedleRecall mean_of(std::int64_t length, const std::vector<Answer>& answers) {
 
 }  // namespace
 
-std::vector<NeedleRecall> stream_needles(ParamStore& params, const ModelConfig& model, const NeedleConfig& config, const Seeds& seeds,
-                                         const NeedleStreamRequest& r, ThreadPool& pool, const std::function<void(double)>& progress) {
-  check_input(r.samples > 1 && r.samples % r.batch == 0, "samples ({}) must be a multiple of the batch ({}), and more than one", r.samples, r.batch);
+std::vector<NeedleRecall> stream_needles(ParamStore& params, const ModelConfig& model, const NeedleConfig& config,
+                                         const Seeds& seeds, const NeedleStreamRequest& r, ThreadPool& pool,
+                                         const std::function<void(double)>& progress) {
+  check_input(r.samples > 1 && r.samples % r.batch == 0,
+              "samples ({}) must be a multiple of the batch ({}), and more than one", r.samples, r.batch);
   std::vector<std::unique_ptr<TokenStream>> streams;
-  for (int i = 0; i < pool.threads(); ++i) streams.push_back(std::make_unique<TokenStream>(params, model, config.shape.vocab_size, r.batch, r.stretch));
+  for (int i = 0; i < pool.threads(); ++i)
+    streams.push_back(std::make_unique<TokenStream>(params, model, config.shape.vocab_size, r.batch, r.stretch));
   double all = 0;
   for (std::int64_t length : r.lengths) all += static_cast<double>(length * r.samples);
   std::atomic<std::int64_t> tokens = 0;

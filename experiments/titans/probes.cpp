@@ -10,7 +10,9 @@ namespace saltus::titans {
 namespace {
 
 /// 0, 1, 2, 3..4, 5..8, ...
-std::size_t bin_of(std::int64_t x) { return x == 0 ? 0 : static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(x - 1))) + 1; }
+std::size_t bin_of(std::int64_t x) {
+  return x == 0 ? 0 : static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(x - 1))) + 1;
+}
 
 /// The bins that hold 0..largest, by their upper ends.
 Dim bins(const char* name, std::int64_t largest, const char* long_name) {
@@ -19,7 +21,9 @@ Dim bins(const char* name, std::int64_t largest, const char* long_name) {
   return dim;
 }
 
-std::int64_t best_of(const float* logits, std::int64_t classes) { return std::max_element(logits, logits + classes) - logits; }
+std::int64_t best_of(const float* logits, std::int64_t classes) {
+  return std::max_element(logits, logits + classes) - logits;
+}
 
 double cross_entropy(const float* logits, std::int64_t classes, std::int32_t target) {
   const double top = *std::max_element(logits, logits + classes);
@@ -35,7 +39,8 @@ std::vector<Measure> AnswerProbe::measures() const {
           {"accuracy", "share of a sequence's questions whose answer is the likeliest token"}};
 }
 
-void AnswerProbe::accumulate(const Batch& batch, const std::function<TapValue(const std::string&)>& tap, std::span<double> sums) const {
+void AnswerProbe::accumulate(const Batch& batch, const std::function<TapValue(const std::string&)>& tap,
+                             std::span<double> sums) const {
   const float *logits = tap("logits").data, *weights = batch.f32(SequenceTask::weight_field);
   const std::int32_t* targets = batch.i32(SequenceTask::target_field);
   for (int b = 0; b < batch.size(); ++b) {
@@ -54,15 +59,20 @@ void AnswerProbe::accumulate(const Batch& batch, const std::function<TapValue(co
 std::vector<Measure> RetrievalProbe::measures() const {
   const Dim distance = bins("distance", shape_.length, "tokens since the answer was written, up to this many");
   const Dim writes = bins("writes", shape_.length, "other writes since then, up to this many");
-  return {{"questions_by_distance", "questions in a sequence", {distance}},
-          {"correct_by_distance", "questions in a sequence answered right; over questions_by_distance: accuracy", {distance}},
-          {"questions_by_writes", "questions in a sequence", {writes}},
-          {"correct_by_writes", "questions in a sequence answered right; over questions_by_writes: accuracy", {writes}}};
+  return {
+      {"questions_by_distance", "questions in a sequence", {distance}},
+      {"correct_by_distance",
+       "questions in a sequence answered right; over questions_by_distance: accuracy",
+       {distance}},
+      {"questions_by_writes", "questions in a sequence", {writes}},
+      {"correct_by_writes", "questions in a sequence answered right; over questions_by_writes: accuracy", {writes}}};
 }
 
-void RetrievalProbe::accumulate(const Batch& batch, const std::function<TapValue(const std::string&)>& tap, std::span<double> sums) const {
+void RetrievalProbe::accumulate(const Batch& batch, const std::function<TapValue(const std::string&)>& tap,
+                                std::span<double> sums) const {
   const float *logits = tap("logits").data, *weights = batch.f32(SequenceTask::weight_field);
-  const std::int32_t *targets = batch.i32(SequenceTask::target_field), *distances = batch.i32(SequenceTask::distance_field),
+  const std::int32_t *targets = batch.i32(SequenceTask::target_field),
+                     *distances = batch.i32(SequenceTask::distance_field),
                      *writes = batch.i32(SequenceTask::writes_field);
   const std::size_t n = bin_of(shape_.length) + 1;
   for (std::int64_t i = 0; i < batch.size() * shape_.length; ++i) {
@@ -88,7 +98,8 @@ std::vector<Measure> AnswerAttentionProbe::measures() const {
            {{.name = "layer", .size = n_layers_}, {.name = "head", .size = n_heads_}}}};
 }
 
-void AnswerAttentionProbe::accumulate(const Batch& batch, const std::function<TapValue(const std::string&)>& tap, std::span<double> sums) const {
+void AnswerAttentionProbe::accumulate(const Batch& batch, const std::function<TapValue(const std::string&)>& tap,
+                                      std::span<double> sums) const {
   const std::int32_t* distances = batch.i32(SequenceTask::distance_field);
   const float* weights = batch.f32(SequenceTask::weight_field);
   const std::vector<std::string> names = taps();
@@ -128,7 +139,8 @@ std::vector<Measure> ProbeList::measures() const {
   return all;
 }
 
-void ProbeList::accumulate(const Batch& batch, const std::function<TapValue(const std::string&)>& tap, std::span<double> sums) const {
+void ProbeList::accumulate(const Batch& batch, const std::function<TapValue(const std::string&)>& tap,
+                           std::span<double> sums) const {
   std::size_t from = 0;
   for (const auto& probe : probes_) {
     std::size_t n = 0;

@@ -12,7 +12,9 @@ struct TokenStream::Recording {
   Var tokens, logits;
 
   Recording(ParamStore& params, const ModelConfig& model, std::int64_t vocabulary, std::int64_t n, std::int64_t stretch)
-      : batch(n), tokens(graph.input("tokens", {n, stretch}, DType::i32)), logits(titans::logits(graph, params, carry, model, vocabulary, tokens, Purpose::train)) {}
+      : batch(n),
+        tokens(graph.input("tokens", {n, stretch}, DType::i32)),
+        logits(titans::logits(graph, params, carry, model, vocabulary, tokens, Purpose::train)) {}
 
   /// What a sequence starts from.
   Plan initial(const Plan::ParamLookup& lookup) const {
@@ -28,11 +30,14 @@ struct TokenStream::Recording {
   }
 };
 
-TokenStream::TokenStream(ParamStore& params, const ModelConfig& model, std::int64_t vocabulary, std::int64_t batch, std::int64_t stretch)
+TokenStream::TokenStream(ParamStore& params, const ModelConfig& model, std::int64_t vocabulary, std::int64_t batch,
+                         std::int64_t stretch)
     : TokenStream(Recording(params, model, vocabulary, batch, stretch), params) {}
 
 TokenStream::TokenStream(const Recording& r, ParamStore& params)
-    : batch_(r.batch), n_tokens_(r.tokens.shape().size()), n_logits_(r.logits.shape().size()),
+    : batch_(r.batch),
+      n_tokens_(r.tokens.shape().size()),
+      n_logits_(r.logits.shape().size()),
       initial_(r.initial([&params](const std::string& name, const Shape&) { return params.view(name).data(); })),
       plan_(r.stretch([&params](const std::string& name, const Shape&) { return params.view(name).data(); })) {
   std::size_t floats = 0;
@@ -46,7 +51,8 @@ TokenStream::TokenStream(const Recording& r, ParamStore& params)
 
 void TokenStream::keep(const Plan& plan, std::size_t first_output) {
   float* to = state_.data();
-  for (std::size_t i = 0; i < carried_.size(); to += carried_[i++].size) std::copy_n(plan.output(first_output + i), carried_[i].size, to);
+  for (std::size_t i = 0; i < carried_.size(); to += carried_[i++].size)
+    std::copy_n(plan.output(first_output + i), carried_[i].size, to);
 }
 
 void TokenStream::restart() {
@@ -54,10 +60,13 @@ void TokenStream::restart() {
   keep(initial_, 0);
 }
 
-std::span<std::int32_t> TokenStream::tokens() { return {static_cast<std::int32_t*>(plan_.input("tokens")), static_cast<std::size_t>(n_tokens_)}; }
+std::span<std::int32_t> TokenStream::tokens() {
+  return {static_cast<std::int32_t*>(plan_.input("tokens")), static_cast<std::size_t>(n_tokens_)};
+}
 
 std::span<const float> TokenStream::run() {
-  // Through state_ and not from output to input: a value that is handed on as it came may lie where another one's input does.
+  // Through state_ and not from output to input: a value that is handed on as it came may lie where another one's input
+  // does.
   const float* from = state_.data();
   for (const Carried& c : carried_) {
     if (c.input) std::copy_n(from, c.size, static_cast<float*>(c.input));

@@ -9,13 +9,15 @@
 
 namespace saltus::titans {
 
-/// A model that reads sequences of any length, `stretch` tokens at a time, in the memory of one stretch: the model recorded once with
-/// Carry::Mode::stretch, run again and again. Its logits are those of the whole sequence. Where a model's mixers work in chunks or
-/// segments, `stretch` must be a multiple of both. Throws for mixers that cannot forget: attention to everything before.
+/// A model that reads sequences of any length, `stretch` tokens at a time, in the memory of one stretch: the model
+/// recorded once with Carry::Mode::stretch, run again and again. Its logits are those of the whole sequence. Where a
+/// model's mixers work in chunks or segments, `stretch` must be a multiple of both. Throws for mixers that cannot
+/// forget: attention to everything before.
 class TokenStream {
  public:
   /// `batch` sequences side by side. The parameters must be initialised; they are read while the stream runs.
-  TokenStream(ParamStore& params, const ModelConfig& model, std::int64_t vocabulary, std::int64_t batch, std::int64_t stretch);
+  TokenStream(ParamStore& params, const ModelConfig& model, std::int64_t vocabulary, std::int64_t batch,
+              std::int64_t stretch);
 
   /// Back to the beginning of a sequence, and to the parameters as they are now.
   void restart();

@@ -16,7 +16,8 @@ namespace {
 std::unique_ptr<Probe> progress_probe(const SequenceShape& shape, const ModelConfig& model) {
   std::vector<std::unique_ptr<Probe>> parts;
   parts.push_back(std::make_unique<RetrievalProbe>(shape));
-  if (model.has_patterns()) parts.push_back(std::make_unique<AnswerAttentionProbe>(shape, model.n_layers, model.mixer.n_heads));
+  if (model.has_patterns())
+    parts.push_back(std::make_unique<AnswerAttentionProbe>(shape, model.n_layers, model.mixer.n_heads));
   if (model.has_keys()) parts.push_back(std::make_unique<KeyProbe>(shape, model));
   if (model.has_memory()) parts.push_back(std::make_unique<MemoryProbe>(shape, model));
   if (model.has_gate()) parts.push_back(std::make_unique<BranchProbe>(shape, model));
@@ -30,7 +31,8 @@ void add_stream(Experiment&, const TaskConfig&, const ModelConfig&, const Seeds&
 void add_stream(Experiment& e, const NeedleConfig& task, const ModelConfig& model, const Seeds& seeds) {
   if (model.architecture == "mixer" && model.mixer.kind == "attention") return;  // its state grows with the sequence
   e.stream = [&params = e.params, task, model, seeds](std::int64_t length, std::int64_t samples, ThreadPool& pool) {
-    const NeedleRecall r = stream_needles(params, model, task, seeds, {.lengths = {length}, .samples = samples}, pool).front();
+    const NeedleRecall r =
+        stream_needles(params, model, task, seeds, {.lengths = {length}, .samples = samples}, pool).front();
     return Experiment::Streamed{r.loss, r.loss_error, r.accuracy, r.accuracy_error};
   };
 }

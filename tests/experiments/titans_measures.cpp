@@ -1,10 +1,10 @@
-#include "experiments/titans/measures.h"
-
 #include <Eigen/Dense>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
 #include <random>
+
+#include "experiments/titans/measures.h"
 
 using namespace saltus;
 using namespace saltus::titans;
@@ -17,7 +17,12 @@ struct Planted {
   std::vector<float> q, k, theta, eta, alpha;
 
   Planted(std::int64_t tokens, std::int64_t features, float t, float e, float a)
-      : n(tokens), d(features), q(static_cast<std::size_t>(n * d)), k(q.size()), theta(static_cast<std::size_t>(n), t), eta(theta.size(), e),
+      : n(tokens),
+        d(features),
+        q(static_cast<std::size_t>(n * d)),
+        k(q.size()),
+        theta(static_cast<std::size_t>(n), t),
+        eta(theta.size(), e),
         alpha(theta.size(), a) {}
   measures::Trace trace() const { return {n, d, q.data(), k.data(), theta.data(), eta.data(), alpha.data()}; }
 };
@@ -33,7 +38,8 @@ Planted random_trace(std::int64_t n, std::int64_t d) {
   return p;
 }
 
-/// Writes the target 0 to one unit key again and again, with M and S along it from 1 and 0, as the rule says; |M| at the end.
+/// Writes the target 0 to one unit key again and again, with M and S along it from 1 and 0, as the rule says; |M| at
+/// the end.
 double after_writes(double theta, double eta, double alpha, int writes) {
   double M = 1, S = 0;
   for (int i = 0; i < writes; ++i) {
@@ -78,7 +84,8 @@ TEST_CASE("titans: repetition grows in chunks where it would not token by token"
   }
   const Planted p(8, 2, 0.25F, 0, 0);
   CHECK(measures::repetition_growth(p.trace(), 1) == Approx(0.5));
-  CHECK(measures::repetition_growth(p.trace(), 2) == Approx(0).margin(1e-9));  // one chunk's two halves of a step: exactly there
+  CHECK(measures::repetition_growth(p.trace(), 2) ==
+        Approx(0).margin(1e-9));  // one chunk's two halves of a step: exactly there
   CHECK(measures::repetition_growth(p.trace(), 8) == Approx(std::pow(3, 1 / 8.0)));
   CHECK(measures::stability_margin(p.trace()) > 0);
 }
@@ -98,7 +105,8 @@ TEST_CASE("titans: key interference is the mean of |k_i . k_j| over pairs") {
   CHECK(measures::key_interference(many.trace()) == Approx(std::sqrt(2 / (3.14159265 * 32))).epsilon(0.03));
 }
 
-TEST_CASE("titans: influence is the triple sum of its definition, and what a memory of given gradients remembers of them") {
+TEST_CASE(
+    "titans: influence is the triple sum of its definition, and what a memory of given gradients remembers of them") {
   const Planted p = random_trace(7, 2);
   const std::vector<double> G = measures::influence(p.trace());
   std::vector<double> S(7), M(7);  // one row of weights a token: what each gradient contributes
@@ -146,7 +154,8 @@ TEST_CASE("titans: alignment is a query's cosine with one key above that with th
 }
 
 TEST_CASE("titans: the stable rank of planted matrices") {
-  const std::vector<float> identity = {1, 0, 0, 0, 1, 0, 0, 0, 1}, outer = {1, 2, 2, 4, -3, -6}, diagonal = {2, 0, 0, 0, 1, 0};
+  const std::vector<float> identity = {1, 0, 0, 0, 1, 0, 0, 0, 1}, outer = {1, 2, 2, 4, -3, -6},
+                           diagonal = {2, 0, 0, 0, 1, 0};
   CHECK(measures::stable_rank(identity.data(), 3, 3) == Approx(3));
   CHECK(measures::stable_rank(outer.data(), 3, 2) == Approx(1));
   CHECK(measures::stable_rank(diagonal.data(), 2, 3) == Approx(1.25));

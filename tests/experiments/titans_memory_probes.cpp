@@ -1,10 +1,9 @@
-#include "experiments/titans/memory_probes.h"
-
 #include <cmath>
 #include <map>
 
 #include "core/check.h"
 #include "experiments/titans/inner_loss.h"
+#include "experiments/titans/memory_probes.h"
 #include "experiments/titans/system.h"
 #include "experiments/titans_model.h"
 #include "train/system.h"
@@ -30,7 +29,8 @@ titans::ModelConfig planted_model() {
 
 /// One sequence, a key, its value, a filler and the question about it, and the taps of two heads.
 struct Planted {
-  std::vector<std::int32_t> tokens = {0, 0, 0, 0}, target = {0, 0, 0, 3}, role = {1, 2, 0, 3}, distance = {0, 0, 0, 2}, writes = {0, 0, 0, 0};
+  std::vector<std::int32_t> tokens = {0, 0, 0, 0}, target = {0, 0, 0, 3}, role = {1, 2, 0, 3}, distance = {0, 0, 0, 2},
+                            writes = {0, 0, 0, 0};
   std::vector<float> weight = {0, 0, 0, 1};
   std::map<std::string, std::vector<float>> taps;
   std::map<std::string, Shape> shapes;
@@ -45,7 +45,12 @@ struct Planted {
     for (const Measure& m : probe.measures()) n += static_cast<std::size_t>(m.size());
     std::vector<double> sums(n);
     const Batch batch(1, {tokens.data(), target.data(), weight.data(), role.data(), distance.data(), writes.data()});
-    probe.accumulate(batch, [this](const std::string& tap) -> TapValue { return {taps.at(tap).data(), shapes.at(tap)}; }, sums);
+    probe.accumulate(
+        batch,
+        [this](const std::string& tap) -> TapValue {
+          return {taps.at(tap).data(), shapes.at(tap)};
+        },
+        sums);
     auto from = sums.begin();
     for (const Measure& m : probe.measures()) {
       if (m.name == name) return {from, from + m.size()};
@@ -65,7 +70,8 @@ Planted planted() {
   p.plant("mixer.theta", gates, {0.1F, 0.4F, 0, 0.2F, /**/ 0.5F, 0.5F, 0.5F, 0.5F});
   p.plant("mixer.eta", gates, {0, 0, 0, 0, /**/ 0.5F, 0.5F, 0.5F, 0.5F});
   p.plant("mixer.alpha", gates, {0, 0, 0, 0, /**/ 0.5F, 0.5F, 0.5F, 0.5F});
-  p.plant("mixer.inner_loss", {1, 2, 3, 4}, {4, 4, 4, 4, 1, 2, 3, 2, 0, 1, 0, 1, /**/ 0, 0, 0, 8, 0, 0, 4, 0, 0, 0, 0, 0});
+  p.plant("mixer.inner_loss", {1, 2, 3, 4},
+          {4, 4, 4, 4, 1, 2, 3, 2, 0, 1, 0, 1, /**/ 0, 0, 0, 8, 0, 0, 4, 0, 0, 0, 0, 0});
   p.plant("mixer.M.0", {1, 2, 2, 2}, {1, 0, 0, 1, /**/ 2, 0, 0, 0});
   return p;
 }
@@ -88,7 +94,8 @@ TEST_CASE("titans: gates by the role of the token, and what follows from them") 
   CHECK(p.measured(probe, "half_life")[1] == Approx(1));
   CHECK(p.measured(probe, "stability_margin")[0] == Approx(2 - 0.8));
   CHECK(p.measured(probe, "stability_margin")[1] == Approx(1.5 * 1.5 - 1));
-  CHECK(p.measured(probe, "repetition_growth")[0] == Approx(std::pow(0.4, 0.25)).epsilon(1e-6));  // 1 - 2 (0.1 + 0.4 + 0.2), to the power 1/4
+  CHECK(p.measured(probe, "repetition_growth")[0] ==
+        Approx(std::pow(0.4, 0.25)).epsilon(1e-6));  // 1 - 2 (0.1 + 0.4 + 0.2), to the power 1/4
   p.role = {3, 3, 3, 3};
   CHECK(std::isnan(p.measured(probe, "theta")[0]));
   CHECK(p.measured(probe, "theta")[3] == Approx(0.7 / 4));
@@ -99,9 +106,12 @@ TEST_CASE("titans: what a question reads, in keys and in writes") {
   CHECK(p.measured(MemoryProbe(shape, planted_model()), "implicit_attention") == Numbers{1, 0});
   CHECK(p.measured(KeyProbe(shape, planted_model()), "query_key_alignment") == Numbers{1, -2.0 / 3});
   titans::ModelConfig model = planted_model();
-  model.mixer.conv_width = 4;  // what is written up to three tokens later may hold the answer too; the question itself is two later
-  // Of head 1's two writes under (0, 1), the momentum's half and the decay's half leave 1/4 of the first and 1/2 of the second.
-  const Numbers shares = p.measured(MemoryProbe(shape, model), "implicit_attention"), expected_shares = {1, 0, 0, 0, 0, 2.0 / 3, 0, 0};
+  model.mixer.conv_width =
+      4;  // what is written up to three tokens later may hold the answer too; the question itself is two later
+  // Of head 1's two writes under (0, 1), the momentum's half and the decay's half leave 1/4 of the first and 1/2 of the
+  // second.
+  const Numbers shares = p.measured(MemoryProbe(shape, model), "implicit_attention"),
+                expected_shares = {1, 0, 0, 0, 0, 2.0 / 3, 0, 0};
   const Numbers cosines = p.measured(KeyProbe(shape, model), "query_key_alignment");
   const Numbers expected_cosines = {1, -1.0 / 3, -1.0 / 3, 0, -2.0 / 3, 2.0 / 3, -2.0 / 3, 0};
   for (std::size_t i = 0; i < 8; ++i) {
@@ -126,7 +136,8 @@ TEST_CASE("titans: how a block weighs its branches") {
   titans::ModelConfig model = planted_model();
   model.architecture = "mac";
   p.plant("mixer.gate", {1, 4, 2}, {0.5F, 0.5F, 1, 0, 0.25F, 0.75F, 0.5F, 0});
-  p.plant("attn.sources", {1, 2, 4, 3}, {1, 0, 0, 0, 1, 0, 0, 0, 1, 0.5F, 0.5F, 0, /**/ 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1});
+  p.plant("attn.sources", {1, 2, 4, 3},
+          {1, 0, 0, 0, 1, 0, 0, 0, 1, 0.5F, 0.5F, 0, /**/ 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 1});
   const BranchProbe probe(shape, model);
   CHECK(p.measured(probe, "attention_gate")[0] == Approx(3.5 / 8));
   CHECK(p.measured(probe, "attention_by_source") == Numbers{0.375, 0.375, 0.25, 0, 0, 1});
@@ -139,8 +150,12 @@ TEST_CASE("titans: inner losses of a memory that writes one pair twice, by hand"
   const Var M_0 = graph.constant({3}, {1, 1, 1});
   // k = 1, v = 1 twice, theta = 1/4: the gradient is 2 (M - 1), so M goes from 3 to 2 to 1.5.
   const Var ones = graph.constant({1, 1}, {1, 2, 1}), zeros = graph.constant({0, 0}, {1, 2});
-  const titans::MemoryInputs in{.q = zeros.graph->constant({5, 5}, {1, 2, 1}), .k = ones, .v = ones, .theta = graph.constant({0.25, 0.25}, {1, 2}),
-                                .eta = zeros, .alpha = zeros};
+  const titans::MemoryInputs in{.q = zeros.graph->constant({5, 5}, {1, 2, 1}),
+                                .k = ones,
+                                .v = ones,
+                                .theta = graph.constant({0.25, 0.25}, {1, 2}),
+                                .eta = zeros,
+                                .alpha = zeros};
   const titans::MemoryState state{{M_0}, {graph.constant({0}, {1, 1, 1})}};
   const std::vector<double> losses = value(graph, titans::inner_losses(in, state, {M_0}, {.chunk = 1}), {});
   const std::vector<double> by_hand = {4, 4, 4, 1, 1, 0.25};
@@ -148,7 +163,8 @@ TEST_CASE("titans: inner losses of a memory that writes one pair twice, by hand"
 }
 
 TEST_CASE("titans: every system builds, measures what its model has, and gives finite numbers where it should") {
-  for (const auto& make : {titans::recall_system, titans::needle_system, titans::copy_system, titans::tracking_system}) {
+  for (const auto& make :
+       {titans::recall_system, titans::needle_system, titans::copy_system, titans::tracking_system}) {
     const std::unique_ptr<Experiment> e = make().build({});
     Graph graph;
     e->record(graph, e->params, 2, Purpose::measure);

@@ -19,12 +19,14 @@ TEST_CASE("titans: what comes after a token does not change a bit of what the mo
       INFO(name_of(model) << ", token " << j);
       REQUIRE(std::equal(before.begin(), at(j), after.begin()));
       REQUIRE(!std::equal(at(j), at(j + 1), after.begin() + j * r.vocabulary));
-      REQUIRE(std::equal(at(r.positions), before.end(), after.begin() + r.positions * r.vocabulary));  // the other sequence
+      REQUIRE(
+          std::equal(at(r.positions), before.end(), after.begin() + r.positions * r.vocabulary));  // the other sequence
     }
   }
 }
 
-TEST_CASE("titans: an early token is remembered to the end by every mixer, through window and segment as far as they reach") {
+TEST_CASE(
+    "titans: an early token is remembered to the end by every mixer, through window and segment as far as they reach") {
   for (const titans::ModelConfig& model : all_titans()) {
     RecordedTitan r(model, 11, 40, 1);
     const std::vector<float> before = r.logits();
@@ -37,7 +39,8 @@ TEST_CASE("titans: an early token is remembered to the end by every mixer, throu
 }
 
 TEST_CASE("titans: the gradients of every architecture agree with finite differences") {
-  std::vector<titans::ModelConfig> models = {small_titan(), small_titan("mac"), small_titan("mag"), small_titan("mal"), small_titan("mag")};
+  std::vector<titans::ModelConfig> models = {small_titan(), small_titan("mac"), small_titan("mag"), small_titan("mal"),
+                                             small_titan("mag")};
   models.back().gating = "mixture";
   for (titans::ModelConfig& model : models) {
     model.n_layers = 1;
@@ -81,7 +84,8 @@ TEST_CASE("titans: measuring records the same function as training") {
     RecordedTitan train(model, 11, 12, 2), measure(model, 11, 12, 2, Purpose::measure);
     INFO(name_of(model));
     CHECK(train.params.count() == measure.params.count());
-    CHECK(value(train.graph, train.loss, train.leaves)[0] == Approx(value(measure.graph, measure.loss, measure.leaves)[0]).epsilon(1e-12));
+    CHECK(value(train.graph, train.loss, train.leaves)[0] ==
+          Approx(value(measure.graph, measure.loss, measure.leaves)[0]).epsilon(1e-12));
   }
 }
 
@@ -95,7 +99,8 @@ TEST_CASE("titans: parameters of a memory alone, and of mac, mag and mal") {
   CHECK(count(small_titan()) == around + 2 * (norm + memory + prefix + feed_forward));
   CHECK(count(small_titan("mag")) == around + 2 * (norm + memory + prefix + attention + 2 * d + d * d + feed_forward));
   CHECK(count(small_titan("mal")) == around + 2 * (norm + memory + prefix + attention + d + feed_forward));
-  CHECK(count(small_titan("mac")) == around + 2 * (norm + memory + attention + 2 * d * channels + 2 * d + d * d + feed_forward));
+  CHECK(count(small_titan("mac")) ==
+        around + 2 * (norm + memory + attention + 2 * d * channels + 2 * d + d * d + feed_forward));
   titans::ModelConfig bare = small_titan();
   bare.width = bare.mixer.n_persistent = bare.mixer.conv_width = 0;
   bare.mixer.momentum = bare.mixer.decay = bare.mixer.learned_initial = bare.mixer.output_gate = false;

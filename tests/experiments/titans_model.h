@@ -30,7 +30,8 @@ inline titans::ModelConfig small_titan(const std::string& architecture = "mixer"
 /// Every mixer alone, and every way to join a memory and attention.
 inline std::vector<titans::ModelConfig> all_titans() {
   std::vector<titans::ModelConfig> all;
-  for (const char* kind : {"attention", "sliding_window", "linear_attention", "deltanet", "gated_deltanet", "ttt_linear", "ttt_mlp", "gru", "memory"}) {
+  for (const char* kind : {"attention", "sliding_window", "linear_attention", "deltanet", "gated_deltanet",
+                           "ttt_linear", "ttt_mlp", "gru", "memory"}) {
     all.push_back(small_titan("mixer", kind));
   }
   for (const char* architecture : {"mac", "mag", "mal"}) all.push_back(small_titan(architecture));
@@ -60,7 +61,8 @@ struct RecordedTitan {
   Var loss;
   Leaves<double> leaves;
 
-  RecordedTitan(const titans::ModelConfig& m, std::int64_t v, std::int64_t n, std::int64_t b, Purpose purpose = Purpose::train)
+  RecordedTitan(const titans::ModelConfig& m, std::int64_t v, std::int64_t n, std::int64_t b,
+                Purpose purpose = Purpose::train)
       : model(m), vocabulary(v), positions(n), batch(b) {
     loss = titans::record(graph, params, model, vocabulary, positions, batch, purpose);
     params.initialise(Rng(3, Stream::init));
@@ -84,7 +86,8 @@ struct RecordedTitan {
   std::vector<float> logits() {
     if (!plan_) {
       const std::vector<Plan::Output> outputs = {{graph.tapped("logits")}};
-      plan_ = std::make_unique<Plan>(graph, outputs, [this](const std::string& name, const Shape&) { return params.view(name).data(); });
+      plan_ = std::make_unique<Plan>(
+          graph, outputs, [this](const std::string& name, const Shape&) { return params.view(name).data(); });
     }
     std::copy(tokens().begin(), tokens().end(), static_cast<std::int32_t*>(plan_->input("tokens")));
     plan_->run();

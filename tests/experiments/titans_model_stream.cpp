@@ -14,10 +14,12 @@ namespace {
 std::vector<float> streamed(RecordedTitan& r, titans::TokenStream& stream, std::int64_t stretch) {
   std::vector<float> all(static_cast<std::size_t>(r.batch * r.positions * r.vocabulary));
   for (std::int64_t from = 0; from < r.positions; from += stretch) {
-    for (std::int64_t b = 0; b < r.batch; ++b) std::copy_n(r.tokens().begin() + b * r.positions + from, stretch, stream.tokens().begin() + b * stretch);
+    for (std::int64_t b = 0; b < r.batch; ++b)
+      std::copy_n(r.tokens().begin() + b * r.positions + from, stretch, stream.tokens().begin() + b * stretch);
     const std::span<const float> part = stream.run();
     const std::int64_t n = stretch * r.vocabulary;
-    for (std::int64_t b = 0; b < r.batch; ++b) std::copy_n(part.begin() + b * n, n, all.begin() + (b * r.positions + from) * r.vocabulary);
+    for (std::int64_t b = 0; b < r.batch; ++b)
+      std::copy_n(part.begin() + b * n, n, all.begin() + (b * r.positions + from) * r.vocabulary);
   }
   return all;
 }
@@ -56,11 +58,14 @@ TEST_CASE("titans: a stream's state does not grow, and what would grow is refuse
   // Of each layer: M and S of two heads, and two tokens of three convolutions.
   CHECK(titans::TokenStream(params, model, 11, 3, 64).state_size() == 2 * (2 * 2 * 4 * 4 + 3 * 2 * 8));
   CHECK_THROWS_WITH(titans::TokenStream(params, model, 11, 3, 6), Catch::Contains("chunk"));
-  CHECK_THROWS_WITH(titans::TokenStream(params, small_titan("mac"), 11, 3, 12), Catch::Contains("blocks.0.mixer: a stretch of 12 tokens is not whole segments of 8"));
-  CHECK_THROWS_WITH(titans::TokenStream(params, small_titan("mixer", "attention"), 11, 3, 64), Catch::Contains("cannot run over a stream"));
+  CHECK_THROWS_WITH(titans::TokenStream(params, small_titan("mac"), 11, 3, 12),
+                    Catch::Contains("blocks.0.mixer: a stretch of 12 tokens is not whole segments of 8"));
+  CHECK_THROWS_WITH(titans::TokenStream(params, small_titan("mixer", "attention"), 11, 3, 64),
+                    Catch::Contains("cannot run over a stream"));
 }
 
-TEST_CASE("titans: needles in a stream are found as in the whole sequence, with any stretch and any number of threads") {
+TEST_CASE(
+    "titans: needles in a stream are found as in the whole sequence, with any stretch and any number of threads") {
   NeedleConfig task;
   task.shape = {.vocab_size = 16, .length = 90};
   task.n_pairs = 2;
@@ -86,7 +91,8 @@ TEST_CASE("titans: needles in a stream are found as in the whole sequence, with 
   for (const auto& [stretch, batch, threads] : {std::array{32, 4, 1}, std::array{16, 2, 2}, std::array{96, 8, 1}}) {
     ThreadPool pool(threads);
     double told = 0;
-    const auto found = titans::stream_needles(r.params, r.model, task, seeds, {.lengths = {90, 200}, .samples = 8, .batch = batch, .stretch = stretch},
+    const auto found = titans::stream_needles(r.params, r.model, task, seeds,
+                                              {.lengths = {90, 200}, .samples = 8, .batch = batch, .stretch = stretch},
                                               pool, [&told](double done) { told = done; });
     REQUIRE(found.size() == 2);
     CHECK(found[0].length == 90);

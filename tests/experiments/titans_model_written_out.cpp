@@ -58,7 +58,8 @@ Row head(const Row& x, std::size_t h, std::size_t d) {
 /// One block of linear memory, written out token by token.
 struct WrittenOut {
   const RecordedTitan& r;
-  std::size_t d_head = static_cast<std::size_t>(r.model.mixer.d_head), heads = static_cast<std::size_t>(r.model.mixer.n_heads);
+  std::size_t d_head = static_cast<std::size_t>(r.model.mixer.d_head),
+              heads = static_cast<std::size_t>(r.model.mixer.n_heads);
   std::string mixer = "blocks.0.mixer.";
 
   Matrix matrix(const std::string& name, std::size_t which = 0) const {
@@ -81,7 +82,8 @@ struct WrittenOut {
 
   /// x W and the causal convolution of each channel over all the rows before.
   Matrix projected(const Matrix& x, const std::string& part) const {
-    const Matrix W = matrix(mixer + "W_" + part), weights = matrix(mixer + "conv_" + part);  // [d_model, channel], [channel, width]
+    const Matrix W = matrix(mixer + "W_" + part),
+                 weights = matrix(mixer + "conv_" + part);  // [d_model, channel], [channel, width]
     Matrix y = zeros(x.size(), W[0].size());
     for (std::size_t t = 0; t < x.size(); ++t) {
       for (std::size_t back = 0; back < weights[0].size() && back <= t; ++back) {
@@ -96,8 +98,8 @@ struct WrittenOut {
     return sigmoid(times(x, matrix(mixer + "W_" + part))[h] + row(mixer + std::string("b_") + part)[h]);
   }
 
-  /// What every head reads at every row of x, side by side. Gradients of a chunk are taken at its first weights; rows before `prefix`, and
-  /// rows from there on, are chunks of their own.
+  /// What every head reads at every row of x, side by side. Gradients of a chunk are taken at its first weights; rows
+  /// before `prefix`, and rows from there on, are chunks of their own.
   Matrix reads(const Matrix& x, std::size_t prefix) const {
     const Matrix Q = projected(x, "Q"), K = projected(x, "K"), V = projected(x, "V");
     const auto chunk = static_cast<std::size_t>(r.model.mixer.chunk);
@@ -108,7 +110,8 @@ struct WrittenOut {
       for (std::size_t t = 0; t < x.size(); ++t) {
         const std::size_t place = t < prefix ? t : t - prefix;
         if (place % chunk == 0) at_start = M;
-        const Row q = unit(map(head(Q[t], h, d_head), silu)), k = unit(map(head(K[t], h, d_head), silu)), v = head(V[t], h, d_head);
+        const Row q = unit(map(head(Q[t], h, d_head), silu)), k = unit(map(head(K[t], h, d_head), silu)),
+                  v = head(V[t], h, d_head);
         const double theta = r.model.mixer.theta_max * gate(x[t], "theta", h), eta = gate(x[t], "eta", h),
                      alpha = r.model.mixer.alpha_max * gate(x[t], "alpha", h);
         const Row answer = times(k, at_start);
@@ -140,7 +143,8 @@ struct WrittenOut {
       const Row open = map(times(u[P.size() + t], matrix(mixer + "W_G")), silu);
       Row x = add(stream[t], times(mul(read[P.size() + t], open), matrix(mixer + "W_O")));
       const Row f = normalised(x, "blocks.0.norm_mlp");
-      x = add(x, times(mul(map(times(f, matrix("blocks.0.mlp.W_gate")), silu), times(f, matrix("blocks.0.mlp.W_in"))), matrix("blocks.0.mlp.W_out")));
+      x = add(x, times(mul(map(times(f, matrix("blocks.0.mlp.W_gate")), silu), times(f, matrix("blocks.0.mlp.W_in"))),
+                       matrix("blocks.0.mlp.W_out")));
       out.push_back(times(normalised(x, "norm_final"), matrix("unembed.W_U")));
     }
     return out;
@@ -165,7 +169,8 @@ TEST_CASE("titans: a block of memory is its equations, token by token, and the l
       double exponentials = 0;
       for (double x : logits[t]) exponentials += std::exp(x);
       const double weight = r.leaves.values.at("weight")[b * 9 + t];
-      total += weight * (std::log(exponentials) - logits[t][static_cast<std::size_t>(r.leaves.indices.at("target")[b * 9 + t])]);
+      total += weight *
+               (std::log(exponentials) - logits[t][static_cast<std::size_t>(r.leaves.indices.at("target")[b * 9 + t])]);
       asked += weight;
     }
     loss += total / asked / 2;

@@ -1,9 +1,8 @@
-#include "experiments/titans/probes.h"
-
 #include <catch2/catch.hpp>
 #include <cmath>
 
 #include "core/check.h"
+#include "experiments/titans/probes.h"
 
 using namespace saltus;
 using namespace saltus::titans;
@@ -27,7 +26,9 @@ struct Planted {
     logits.resize(36);
     pattern.resize(2 * 2 * 6 * 8);
   }
-  void answer(std::size_t sequence, std::size_t position, std::size_t token, float logit) { logits[(sequence * 6 + position) * 3 + token] = logit; }
+  void answer(std::size_t sequence, std::size_t position, std::size_t token, float logit) {
+    logits[(sequence * 6 + position) * 3 + token] = logit;
+  }
 
   std::vector<double> sums(const Probe& probe) {
     std::size_t n = 0;
@@ -63,7 +64,7 @@ TEST_CASE("titans: loss and accuracy are means over the positions that count, an
   p.answer(0, 3, 1, 20);
   p.answer(0, 5, 0, 20);  // 2 would be right
   p.answer(1, 8 - 6, 2, 20);
-  p.answer(1, 4, 2, 100);  // nothing is asked there
+  p.answer(1, 4, 2, 100);                                                   // nothing is asked there
   CHECK(measured(probe, p.sums(probe), "accuracy")[0] == Approx(0.5 + 1));  // with equal logits, token 0 comes first
   CHECK(measured(probe, p.sums(probe), "loss")[0] == Approx((0 + 20) / 2.0 + (0 + std::log(3)) / 2).epsilon(1e-6));
   p.weight[3] = 3;  // of the first sequence's questions, the right one
@@ -111,5 +112,6 @@ TEST_CASE("titans: a list of probes has the measures of each, and asks for a tap
   CHECK(list.taps() == std::vector<std::string>{"logits"});
   const std::vector<double> sums = p.sums(list);
   CHECK(measured(list, sums, "accuracy") == measured(AnswerProbe(shape), p.sums(AnswerProbe(shape)), "accuracy"));
-  CHECK(measured(list, sums, "correct_by_distance") == measured(RetrievalProbe(shape), p.sums(RetrievalProbe(shape)), "correct_by_distance"));
+  CHECK(measured(list, sums, "correct_by_distance") ==
+        measured(RetrievalProbe(shape), p.sums(RetrievalProbe(shape)), "correct_by_distance"));
 }

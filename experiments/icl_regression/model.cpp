@@ -48,11 +48,14 @@ struct Recorder {
   std::int64_t rank() const { return model.rank.value_or(D); }
 
   Circuits circuits() const {
-    return {model.parameters == "merged" ? merged_kq() : factored_kq(), model.parameters == "factored" ? factored_ov() : merged_ov()};
+    return {model.parameters == "merged" ? merged_kq() : factored_kq(),
+            model.parameters == "factored" ? factored_ov() : merged_ov()};
   }
   Var factored_kq() const {
-    const Var W_Q = params.declare(graph, prefix + "W_Q", {H, rank(), D}, {"head", "d_head", "feature"}, query_key(true));
-    const Var W_K = params.declare(graph, prefix + "W_K", {H, rank(), D}, {"head", "d_head", "feature"}, query_key(false));
+    const Var W_Q =
+        params.declare(graph, prefix + "W_Q", {H, rank(), D}, {"head", "d_head", "feature"}, query_key(true));
+    const Var W_K =
+        params.declare(graph, prefix + "W_K", {H, rank(), D}, {"head", "d_head", "feature"}, query_key(false));
     return matmul(W_K, W_Q, true) / std::sqrt(static_cast<double>(D));
   }
   Var factored_ov() const {
@@ -62,8 +65,12 @@ struct Recorder {
     const Var W_O = params.declare(graph, prefix + "W_O", {H, N, D}, {"head", "task", value_dim}, linear(H * D));
     return matmul(W_O, W_V);
   }
-  Var merged_kq() const { return params.declare(graph, prefix + "W_KQ", {H, D, D}, {"head", "key_feature", "query_feature"}, query_key(true)); }
-  Var merged_ov() const { return params.declare(graph, prefix + "W_OV", {H, N, D}, {"head", "task", "feature"}, linear(H * D)); }
+  Var merged_kq() const {
+    return params.declare(graph, prefix + "W_KQ", {H, D, D}, {"head", "key_feature", "query_feature"}, query_key(true));
+  }
+  Var merged_ov() const {
+    return params.declare(graph, prefix + "W_OV", {H, N, D}, {"head", "task", "feature"}, linear(H * D));
+  }
 };
 
 }  // namespace

@@ -16,11 +16,13 @@ std::unique_ptr<Experiment> reference_experiment(const LinearRegressionConfig& c
     const std::vector<double> fresh = references->exact_risk();
     exact.insert(exact.end(), fresh.begin(), fresh.end());
   }
-  if (config.drift > 0) std::fill(exact.begin(), exact.end(), std::nan(""));  // the closed forms know coefficients that stay
-  e->facts.push_back({{"exact_risk",
-                       "expected risk from the closed forms of experiments/icl_regression/theory; nan where there is none",
-                       {{.name = "evalset", .labels = task->eval_sets()}, {.name = "predictor", .labels = references->labels()}}},
-                      exact});
+  if (config.drift > 0)
+    std::fill(exact.begin(), exact.end(), std::nan(""));  // the closed forms know coefficients that stay
+  e->facts.push_back(
+      {{"exact_risk",
+        "expected risk from the closed forms of experiments/icl_regression/theory; nan where there is none",
+        {{.name = "evalset", .labels = task->eval_sets()}, {.name = "predictor", .labels = references->labels()}}},
+       exact});
   e->progress_set = "test";
   e->headlines = {{"test", "loss"}};
   e->references = std::move(references);

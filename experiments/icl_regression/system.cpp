@@ -13,7 +13,9 @@ namespace {
 Linearisation linearisation_of(const LinearRegressionConfig& task, const ModelConfig& model) {
   if (model.attention == "sigmoid") return {.slope = 0.5};  // 1 / (1 + e^-s) = (1 + s/2 + ...) / 2
   if (model.attention != "linear") return {};
-  return {.slope = static_cast<double>(task.n_context) / static_cast<double>(model.linear_length.value_or(task.n_context)), .centred = false};
+  return {
+      .slope = static_cast<double>(task.n_context) / static_cast<double>(model.linear_length.value_or(task.n_context)),
+      .centred = false};
 }
 
 /// Omega*_n [task, input, input]: each task's best preconditioner in the coordinates that it reads, 0 elsewhere.
@@ -22,11 +24,12 @@ std::vector<double> preconditioners(const LinearRegressionConfig& task, const Li
   std::vector<double> all(static_cast<std::size_t>(task.n_tasks()) * d * d);
   for (int n = 0; n < task.n_tasks(); ++n) {
     const std::vector<int> support = task.support(n);
-    const Eigen::MatrixXd best = optimal_preconditioner(gaussian_task(task, n), linearisation.centred ? Centring::debiased : Centring::none);
+    const Eigen::MatrixXd best =
+        optimal_preconditioner(gaussian_task(task, n), linearisation.centred ? Centring::debiased : Centring::none);
     for (std::size_t i = 0; i < support.size(); ++i) {
       for (std::size_t j = 0; j < support.size(); ++j) {
-        all[(static_cast<std::size_t>(n) * d + static_cast<std::size_t>(support[i])) * d + static_cast<std::size_t>(support[j])] =
-            best(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j));
+        all[(static_cast<std::size_t>(n) * d + static_cast<std::size_t>(support[i])) * d +
+            static_cast<std::size_t>(support[j])] = best(static_cast<Eigen::Index>(i), static_cast<Eigen::Index>(j));
       }
     }
   }
@@ -38,7 +41,8 @@ struct Config {
   ModelConfig model;
 
   void set_context_length(std::int64_t length) {
-    if (model.attention == "linear" && !model.linear_length) model.linear_length = task.n_context;  // what the weights were trained with
+    if (model.attention == "linear" && !model.linear_length)
+      model.linear_length = task.n_context;  // what the weights were trained with
     task.n_context = length;
   }
 };
@@ -54,8 +58,10 @@ std::unique_ptr<Experiment> build(const Config& config, const Seeds& seeds) {
   e->eval = std::make_unique<RegressionProbe>(config.task);
   const Linearisation linearisation = linearisation_of(config.task, config.model);
   const std::vector<double> best = preconditioners(config.task, linearisation);
-  if (config.task.n_tasks() == 1) e->progress = std::make_unique<CircuitProbe>(config.task, e->n_heads, linearisation, best);
-  if (config.task.n_tasks() > 1) e->progress = std::make_unique<MultiTaskProbe>(config.task, e->n_heads, linearisation, best);
+  if (config.task.n_tasks() == 1)
+    e->progress = std::make_unique<CircuitProbe>(config.task, e->n_heads, linearisation, best);
+  if (config.task.n_tasks() > 1)
+    e->progress = std::make_unique<MultiTaskProbe>(config.task, e->n_heads, linearisation, best);
   return e;
 }
 

@@ -1,9 +1,8 @@
-#include "cli/verbs.h"
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#include "cli/verbs.h"
 #include "config/reader.h"
 #include "core/check.h"
 #include "experiments/registry.h"
@@ -31,13 +30,16 @@ CLI::Option* ConfigArguments::add_to(CLI::App& verb) {
   CLI::Option* config = verb.add_option("config", path, "YAML file: see `saltus describe` for its keys");
   verb.allow_extras();
   verb.footer(
-      "Any key of the config can be set on the command line, as path.to.key=value, --path.to.key=value or --path.to.key value:\n"
-      "  saltus " + verb.get_name() + " configs/icl_classification/abrupt.yaml seed=1 model.n_heads=2");
+      "Any key of the config can be set on the command line, as path.to.key=value, --path.to.key=value or "
+      "--path.to.key value:\n"
+      "  saltus " +
+      verb.get_name() + " configs/icl_classification/abrupt.yaml seed=1 model.n_heads=2");
   return config;
 }
 
 TrainConfig ConfigArguments::read(const CLI::App& verb) {
-  check_input(!path.empty(), "which config? For example: saltus {} configs/icl_classification/abrupt.yaml", verb.get_name());
+  check_input(!path.empty(), "which config? For example: saltus {} configs/icl_classification/abrupt.yaml",
+              verb.get_name());
   refuse_other_kind(path, "study", "study");
   for (const std::string& argument : verb.remaining()) overrides.push_back(argument);
   TrainConfig config(systems());

@@ -1,10 +1,11 @@
+#include "config/describe.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <memory>
 
 #include "cli/verbs.h"
-#include "config/describe.h"
 #include "core/check.h"
 #include "experiments/registry.h"
 
@@ -54,7 +55,8 @@ Action add_describe(CLI::App& app) {
     bool markdown = false;
   };
   auto a = std::make_shared<Arguments>();
-  CLI::App* verb = app.add_subcommand("describe", "list every config key of a system or a study, with type, default and meaning");
+  CLI::App* verb =
+      app.add_subcommand("describe", "list every config key of a system or a study, with type, default and meaning");
   verb->add_option("system", a->system, "name of a system or a study; none: list them");
   verb->add_flag("--markdown", a->markdown, "as Markdown tables");
   verb->footer("  saltus describe icl_classification");

@@ -32,7 +32,9 @@ std::int64_t whole_number(std::string_view text, const std::string& all) {
   std::int64_t n = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
   check_input(error == std::errc() && end == text.data() + text.size() && n > 0 && n <= 1'000'000'000,
-              "--lengths {}: '{}' is not a length between 1 and 1000000000; write first:last:step, as in 10:100:5, or a list, as in 10,20,40", all, text);
+              "--lengths {}: '{}' is not a length between 1 and 1000000000; write first:last:step, as in 10:100:5, or "
+              "a list, as in 10,20,40",
+              all, text);
   return n;
 }
 
@@ -75,12 +77,14 @@ struct Column {
   std::size_t number;
 };
 
-void add_columns(std::vector<Column>& columns, const std::vector<Measure>& measures, const std::vector<SetMeans>& means) {
+void add_columns(std::vector<Column>& columns, const std::vector<Measure>& measures,
+                 const std::vector<SetMeans>& means) {
   std::size_t at = 0;
   for (const Measure& m : measures) {
     const bool labelled = m.dims.size() == 1 && !m.dims[0].labels.empty();
     if (m.dims.empty()) columns.push_back({m.name, &means, at});
-    for (std::size_t i = 0; labelled && i < m.dims[0].labels.size(); ++i) columns.push_back({m.name + " " + m.dims[0].labels[i], &means, at + i});
+    for (std::size_t i = 0; labelled && i < m.dims[0].labels.size(); ++i)
+      columns.push_back({m.name + " " + m.dims[0].labels[i], &means, at + i});
     at += static_cast<std::size_t>(m.size());
   }
 }
@@ -100,7 +104,8 @@ void print_by_length(const Evaluation& e, std::size_t set, const std::vector<Col
   for (std::size_t i = 0; i < e.lengths.size(); ++i) {
     fmt::print("  {:>6}", e.lengths[i]);
     for (const Column& c : columns) {
-      fmt::print("  {:>18}", fmt::format("{:.4f} ({:.4f})", (*c.means)[i].mean[set][c.number], (*c.means)[i].error[set][c.number]));
+      fmt::print("  {:>18}",
+                 fmt::format("{:.4f} ({:.4f})", (*c.means)[i].mean[set][c.number], (*c.means)[i].error[set][c.number]));
     }
     fmt::print("\n");
   }
@@ -155,7 +160,9 @@ int eval(Arguments& a, const CLI::App& verb) {
     e.lengths.empty() ? print_set(e, set, columns) : print_by_length(e, set, columns);
   }
   fmt::print("\nresults: {} (group eval)\n", a.out);
-  if (!e.lengths.empty()) fmt::print("next: {} {}\n      draws risk against length; several files in one picture\n", script("plot_eval.py"), a.out);
+  if (!e.lengths.empty())
+    fmt::print("next: {} {}\n      draws risk against length; several files in one picture\n", script("plot_eval.py"),
+               a.out);
   return 0;
 }
 
@@ -163,23 +170,32 @@ int eval(Arguments& a, const CLI::App& verb) {
 
 Action add_eval(CLI::App& app) {
   auto a = std::make_shared<Arguments>();
-  CLI::App* verb = app.add_subcommand("eval", "measure a trained model on fresh examples, at any context length, beside the system's references");
+  CLI::App* verb = app.add_subcommand(
+      "eval", "measure a trained model on fresh examples, at any context length, beside the system's references");
   verb->add_option("run", a->run, "run folder, or its run.h5")->required();
   verb->add_option("--lengths", a->lengths, "context lengths: first:last:step or a list. Default: the training length");
-  CLI::Option* stream = verb->add_flag("--stream", a->request.stream, "read the sequences in stretches: any length, at constant memory");
-  verb->add_option("--samples", a->request.samples, "examples in each test set; standard errors come from the spread of groups of 128")->check(CLI::Range(16, 1 << 24))->capture_default_str();
-  verb->add_option("--seed", a->request.seed, "seed of the examples. Default: one more than the run's own, so that they are fresh")
+  CLI::Option* stream =
+      verb->add_flag("--stream", a->request.stream, "read the sequences in stretches: any length, at constant memory");
+  verb->add_option("--samples", a->request.samples,
+                   "examples in each test set; standard errors come from the spread of groups of 128")
+      ->check(CLI::Range(16, 1 << 24))
+      ->capture_default_str();
+  verb->add_option("--seed", a->request.seed,
+                   "seed of the examples. Default: one more than the run's own, so that they are fresh")
       ->check(CLI::NonNegativeNumber);
   verb->add_option("--step", a->request.step, "snapshot to measure, by its step. Default: the last");
-  verb->add_option("--threads", a->request.threads, "threads; any number gives the same numbers. Default: one a core")->check(CLI::Range(1, 1024));
+  verb->add_option("--threads", a->request.threads, "threads; any number gives the same numbers. Default: one a core")
+      ->check(CLI::Range(1, 1024));
   verb->add_option("--out", a->out, "result file. Default: eval.h5 in the run's folder");
   verb->add_flag("--overwrite", a->overwrite, "replace the result file if there is one");
   verb->add_flag("--json", a->json, "print the numbers as JSON");
   verb->allow_extras();
-  verb->footer("Keys of the run's config can be changed for the measurement, as in task.noise_std=0. For example:\n"
-               "  saltus eval runs/h2 --lengths 10:100:5");
+  verb->footer(
+      "Keys of the run's config can be changed for the measurement, as in task.noise_std=0. For example:\n"
+      "  saltus eval runs/h2 --lengths 10:100:5");
   return [a, verb, stream] {
-    check_input(stream->count() > 0 || a->request.samples >= 1000, "--samples {}: at least 1000, for standard errors", a->request.samples);
+    check_input(stream->count() > 0 || a->request.samples >= 1000, "--samples {}: at least 1000, for standard errors",
+                a->request.samples);
     return eval(*a, *verb);
   };
 }

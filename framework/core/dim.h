@@ -5,7 +5,8 @@
 
 namespace saltus {
 
-/// A named axis of fixed size. Its coordinate in run.h5 is `labels` or `values`, whichever is given, else 0, 1, ..., size-1.
+/// A named axis of fixed size. Its coordinate in run.h5 is `labels` or `values`, whichever is given, else 0, 1, ...,
+/// size-1.
 struct Dim {
   std::string name;
   std::int64_t size = 0;  // 0: as many as labels or values

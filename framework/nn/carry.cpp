@@ -20,11 +20,13 @@ Var Carry::begin(const std::string& name, Var initial) {
 void Carry::end(const std::string& name, Var value) {
   const auto found = initial_.find(name);
   check(found != initial_.end(), "carry: '{}' ends without having begun", name);
-  check(found->second.shape() == value.shape(), "carry: '{}' begins as {} and ends as {}", name, found->second.shape().str(), value.shape().str());
+  check(found->second.shape() == value.shape(), "carry: '{}' begins as {} and ends as {}", name,
+        found->second.shape().str(), value.shape().str());
   ended_[name] = value;
   if (before_) return whole_->end(name, value);
   if (whole_ || mode_ == Mode::whole_sequence) return;
-  const Scope outermost(*value.graph, value.graph->constant(0).id);  // the tap's name is the same wherever it is recorded
+  const Scope outermost(*value.graph,
+                        value.graph->constant(0).id);  // the tap's name is the same wherever it is recorded
   value.graph->tap("carry." + name, value);
 }
 

@@ -6,9 +6,9 @@
 
 namespace saltus {
 
-/// What a recurrent model hands from one stretch of a sequence to the next. Recording a whole sequence, every carried value is its
-/// initial one. Recording one stretch of a stream, it is the graph input "carry.<name>", and what comes out at the end is the tap
-/// "carry.<name>": whoever runs the plan copies the taps to the inputs between stretches.
+/// What a recurrent model hands from one stretch of a sequence to the next. Recording a whole sequence, every carried
+/// value is its initial one. Recording one stretch of a stream, it is the graph input "carry.<name>", and what comes
+/// out at the end is the tap "carry.<name>": whoever runs the plan copies the taps to the inputs between stretches.
 class Carry {
  public:
   enum class Mode { whole_sequence, stretch };
@@ -16,12 +16,12 @@ class Carry {
   Carry(const Carry&) = delete;
   Carry& operator=(const Carry&) = delete;
 
-  /// For what is recorded in parts, one after another by the same code: a value begins a part where it ended the one before, and the
-  /// first where `whole` says. join() then ends every value in `whole`, which must outlive this.
+  /// For what is recorded in parts, one after another by the same code: a value begins a part where it ended the one
+  /// before, and the first where `whole` says. join() then ends every value in `whole`, which must outlive this.
   static Carry in_parts(Carry& whole) { return Carry(whole, nullptr); }
   void join();
-  /// For what follows something that is the same for all sequences, recorded with `before`: the initial values of `whole` are those that
-  /// ended it. `whole` must outlive this.
+  /// For what follows something that is the same for all sequences, recorded with `before`: the initial values of
+  /// `whole` are those that ended it. `whole` must outlive this.
   static Carry after(const Carry& before, Carry& whole) { return Carry(whole, &before); }
 
   Mode mode() const { return mode_; }

@@ -23,7 +23,8 @@ std::string resolved_yaml(const StudyConfig& config) {
   return write_config([&copy](Fields& f) { copy.fields(f); });
 }
 
-std::vector<std::string> run_study(const StudyConfig& config, const std::string& path, int threads, const std::function<void(double)>& progress) {
+std::vector<std::string> run_study(const StudyConfig& config, const std::string& path, int threads,
+                                   const std::function<void(double)>& progress) {
   ThreadPool pool(threads);
   const Findings found = config.study.run({static_cast<std::uint64_t>(config.seed), pool, progress});
   Attributes attributes = provenance();

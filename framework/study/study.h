@@ -15,7 +15,8 @@ namespace saltus {
 struct StudyContext {
   std::uint64_t seed = 0;
   ThreadPool& pool;
-  std::function<void(double done)> progress;  // to be told the share of the work that is done, now and then, by one thread
+  std::function<void(double done)>
+      progress;  // to be told the share of the work that is done, now and then, by one thread
 };
 
 /// What it found.
@@ -24,8 +25,8 @@ struct Findings {
   std::vector<std::string> lines;  // the result in words and numbers, for the terminal
 };
 
-/// A computation from a config that is not a training run: a flow to integrate, a loss surface, a comparison of estimators. Its result is a
-/// function of its settings and the seed.
+/// A computation from a config that is not a training run: a flow to integrate, a loss surface, a comparison of
+/// estimators. Its result is a function of its settings and the seed.
 struct Study {
   std::function<void(Fields&)> settings;
   std::function<Findings(const StudyContext&)> run;
@@ -55,8 +56,9 @@ struct StudyConfig {
 /// The config as a complete YAML file.
 std::string resolved_yaml(const StudyConfig& config);
 
-/// Runs it and writes what it found to `path`, with the config and where the numbers come from. Returns the lines. Equal settings and seeds
-/// give equal numbers, whatever the number of threads.
-std::vector<std::string> run_study(const StudyConfig& config, const std::string& path, int threads, const std::function<void(double)>& progress);
+/// Runs it and writes what it found to `path`, with the config and where the numbers come from. Returns the lines.
+/// Equal settings and seeds give equal numbers, whatever the number of threads.
+std::vector<std::string> run_study(const StudyConfig& config, const std::string& path, int threads,
+                                   const std::function<void(double)>& progress);
 
 }  // namespace saltus

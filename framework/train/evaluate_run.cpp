@@ -11,29 +11,35 @@
 namespace saltus {
 namespace {
 
-TrainConfig config_of(const RunReader& run, SystemTable systems, const EvaluationRequest& request, std::optional<std::int64_t> length) {
+TrainConfig config_of(const RunReader& run, SystemTable systems, const EvaluationRequest& request,
+                      std::optional<std::int64_t> length) {
   const std::optional<std::string> yaml = run.text("config_yaml");
   check_input(yaml.has_value(), "{} does not hold its config", run.path());
   TrainConfig config(systems);
   const auto list = [&config](Fields& f) { config.fields(f); };
   read_config_text(run.path() + ":config_yaml", *yaml, request.overrides, list);
   for (const Override& o : request.overrides) {
-    check_input(o.key != config.system.context_length_key, "{}: the model was trained at another length; say --lengths {}", o.origin, o.value);
-    check_input(o.key != "seed" && !o.key.starts_with("seeds"), "{}: the run's seeds say what its task is; --seed gives the examples another", o.origin);
+    check_input(o.key != config.system.context_length_key,
+                "{}: the model was trained at another length; say --lengths {}", o.origin, o.value);
+    check_input(o.key != "seed" && !o.key.starts_with("seeds"),
+                "{}: the run's seeds say what its task is; --seed gives the examples another", o.origin);
   }
   config.seed_overrides.eval = request.seed.value_or(static_cast<std::int64_t>(config.seeds().eval) + 1);
   if (!length) return config;
-  check_input(static_cast<bool>(config.system.set_context_length), "system {} has no context length to change", config.system_name);
+  check_input(static_cast<bool>(config.system.set_context_length), "system {} has no context length to change",
+              config.system_name);
   config.system.set_context_length(*length);
   // The rules between the keys hold for the new length too: read the whole once more.
   const std::string changed = resolved_yaml(config);
   TrainConfig checked(systems);
-  read_config_text(fmt::format("{} at length {}", run.path(), *length), changed, {}, [&checked](Fields& f) { checked.fields(f); });
+  read_config_text(fmt::format("{} at length {}", run.path(), *length), changed, {},
+                   [&checked](Fields& f) { checked.fields(f); });
   return checked;
 }
 
 /// Appends [numbers of the measures at each length and set] of one quantity to the table.
-void add_constants(Table& table, const std::vector<Measure>& measures, const std::vector<SetMeans>& at_length, const std::vector<std::string>& outer) {
+void add_constants(Table& table, const std::vector<Measure>& measures, const std::vector<SetMeans>& at_length,
+                   const std::vector<std::string>& outer) {
   std::size_t from = 0;
   for (const Measure& m : measures) {
     const auto n = static_cast<std::ptrdiff_t>(m.size());
@@ -54,17 +60,20 @@ void add_constants(Table& table, const std::vector<Measure>& measures, const std
 }
 
 /// The model as it was trained, on streams of each length.
-Evaluation evaluate_streams(const RunReader& run, SystemTable systems, const EvaluationRequest& request, ThreadPool& pool) {
+Evaluation evaluate_streams(const RunReader& run, SystemTable systems, const EvaluationRequest& request,
+                            ThreadPool& pool) {
   const TrainConfig config = config_of(run, systems, request, std::nullopt);
   const std::unique_ptr<Experiment> experiment = build_experiment(config);
-  check_input(static_cast<bool>(experiment->stream), "the model of {} cannot be read in stretches: its task or what it attends to has no end", run.path());
+  check_input(static_cast<bool>(experiment->stream),
+              "the model of {} cannot be read in stretches: its task or what it attends to has no end", run.path());
   check_input(!request.lengths.empty(), "--stream needs --lengths");
   Evaluation out;
   out.step = load_weights(run, request.step, experiment->params);
   out.seed = *config.seed_overrides.eval;
   out.lengths = request.lengths;
   out.sets = {experiment->task->eval_sets().front()};
-  out.measures = {{"loss", "cross-entropy at the end of the sequence, in nats"}, {"accuracy", "share of sequences answered right at their end"}};
+  out.measures = {{"loss", "cross-entropy at the end of the sequence, in nats"},
+                  {"accuracy", "share of sequences answered right at their end"}};
   for (const std::int64_t length : request.lengths) {
     const Experiment::Streamed s = experiment->stream(length, request.samples, pool);
     out.model.push_back({{{s.loss, s.accuracy}}, {{s.loss_error, s.accuracy_error}}});
@@ -97,7 +106,8 @@ Evaluation evaluate_run(const RunReader& run, SystemTable systems, const Evaluat
     out.model.push_back({std::move(result.eval), std::move(result.eval_errors)});
     if (!experiment->references) continue;
     out.reference_measures = experiment->references->measures();
-    out.references.push_back(reference_means(*experiment, chunks_of(static_cast<int>(out.sets.size()), request.samples), pool));
+    out.references.push_back(
+        reference_means(*experiment, chunks_of(static_cast<int>(out.sets.size()), request.samples), pool));
   }
   return out;
 }
@@ -106,7 +116,9 @@ Table table_of(const Evaluation& e) {
   Table table{.group = "eval", .growing = ""};
   std::vector<std::string> outer;
   if (!e.lengths.empty()) {
-    table.dims.push_back({.name = "length", .long_name = "length of the context", .values = std::vector<double>(e.lengths.begin(), e.lengths.end())});
+    table.dims.push_back({.name = "length",
+                          .long_name = "length of the context",
+                          .values = std::vector<double>(e.lengths.begin(), e.lengths.end())});
     outer.emplace_back("length");
   }
   table.dims.push_back({.name = "evalset", .labels = e.sets});

@@ -33,7 +33,8 @@ std::vector<Chunk> chunks_of(int sets, std::int64_t samples) {
 
 SetMeans means_of(std::span<const Chunk> chunks, std::span<const std::vector<double>> sums) {
   const auto sets = static_cast<std::size_t>(chunks.back().set + 1), numbers = sums[0].size();
-  SetMeans out{.mean = std::vector(sets, std::vector<double>(numbers)), .error = std::vector(sets, std::vector<double>(numbers))};
+  SetMeans out{.mean = std::vector(sets, std::vector<double>(numbers)),
+               .error = std::vector(sets, std::vector<double>(numbers))};
   std::vector<double> samples(sets), parts(sets);
   for (const Chunk& c : chunks) {
     samples[static_cast<std::size_t>(c.set)] += c.size;
@@ -43,7 +44,8 @@ SetMeans means_of(std::span<const Chunk> chunks, std::span<const std::vector<dou
     const auto set = static_cast<std::size_t>(chunks[i].set);
     for (std::size_t m = 0; m < numbers; ++m) out.mean[set][m] += sums[i][m] / samples[set];
   }
-  // Var(mean) = sum over chunks of (their sum - size * mean)^2 / samples^2, times k / (k - 1) for the mean being an estimate.
+  // Var(mean) = sum over chunks of (their sum - size * mean)^2 / samples^2, times k / (k - 1) for the mean being an
+  // estimate.
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     const auto set = static_cast<std::size_t>(chunks[i].set);
     for (std::size_t m = 0; m < numbers; ++m) {
@@ -65,11 +67,14 @@ SetMeans reference_means(const Experiment& experiment, std::span<const Chunk> ch
     std::vector<AlignedBlock> memory;
     std::vector<void*> arrays;
     for (const SampleField& field : experiment.task->fields()) {
-      arrays.push_back(memory.emplace_back(static_cast<std::size_t>(chunk.size * field.shape.size()) * sizeof(float)).data());
+      arrays.push_back(
+          memory.emplace_back(static_cast<std::size_t>(chunk.size * field.shape.size()) * sizeof(float)).data());
     }
     const Batch batch(chunk.size, arrays);
     experiment.task->sample_eval(chunk.set, chunk.first, batch);
-    const auto no_tap = [](const std::string& name) -> TapValue { throw Error("references have no taps, and ask for " + name); };
+    const auto no_tap = [](const std::string& name) -> TapValue {
+      throw Error("references have no taps, and ask for " + name);
+    };
     probe.accumulate(batch, no_tap, sums[static_cast<std::size_t>(i)]);
   });
   return means_of(chunks, sums);
@@ -89,8 +94,12 @@ TapValue Evaluator::Forward::tap(const std::string& name) const {
 }
 
 Evaluator::Evaluator(Experiment& experiment, std::int64_t samples, ThreadPool& pool)
-    : experiment_(experiment), pool_(pool), progress_set_(eval_set_index(*experiment.task, experiment.progress_set)),
-      forwards_(static_cast<std::size_t>(pool.threads())), eval_size_(numbers_of(*experiment.eval)), progress_size_(numbers_of(*experiment.progress)) {
+    : experiment_(experiment),
+      pool_(pool),
+      progress_set_(eval_set_index(*experiment.task, experiment.progress_set)),
+      forwards_(static_cast<std::size_t>(pool.threads())),
+      eval_size_(numbers_of(*experiment.eval)),
+      progress_size_(numbers_of(*experiment.progress)) {
   chunks_ = chunks_of(static_cast<int>(experiment.task->eval_sets().size()), samples);
   for (auto& forwards : forwards_) {
     for (const Chunk& chunk : chunks_) {
@@ -115,12 +124,14 @@ std::unique_ptr<Evaluator::Forward> Evaluator::compile(int batch, bool with_prog
     outputs.push_back({graph.tapped(name)});
     shapes.push_back(graph.tapped(name).shape());
   }
-  Plan plan(graph, outputs, [this](const std::string& name, const Shape&) { return experiment_.params.view(name).data(); });
+  Plan plan(graph, outputs,
+            [this](const std::string& name, const Shape&) { return experiment_.params.view(name).data(); });
   BatchBuffers buffers(experiment_.task->fields(), batch, plan);
   return std::make_unique<Forward>(Forward{std::move(plan), std::move(buffers), std::move(taps), std::move(shapes)});
 }
 
-void Evaluator::run_chunk(const Chunk& chunk, int thread, std::span<double> eval_sums, std::span<double> progress_sums) {
+void Evaluator::run_chunk(const Chunk& chunk, int thread, std::span<double> eval_sums,
+                          std::span<double> progress_sums) {
   const bool with_progress = chunk.set == progress_set_;
   Forward& forward = *forwards_[static_cast<std::size_t>(thread)].at({chunk.size, with_progress});
   experiment_.task->sample_eval(chunk.set, chunk.first, forward.buffers.batch());
@@ -138,7 +149,8 @@ Evaluator::Result Evaluator::run() {
     run_chunk(chunks_[at], thread, eval_sums[at], progress_sums[at]);
   });
   SetMeans eval = means_of(chunks_, eval_sums);
-  return {std::move(eval.mean), std::move(eval.error), means_of(chunks_, progress_sums).mean[static_cast<std::size_t>(progress_set_)]};
+  return {std::move(eval.mean), std::move(eval.error),
+          means_of(chunks_, progress_sums).mean[static_cast<std::size_t>(progress_set_)]};
 }
 
 }  // namespace saltus

@@ -30,8 +30,8 @@ SetMeans reference_means(const Experiment& experiment, std::span<const Chunk> ch
 /// Numbers that a probe's measures have in all.
 std::size_t numbers_of(const Probe& probe);
 
-/// Means of probes' measures over fixed test sets, sampled anew each time and never stored. A set is cut into chunks whose sums are
-/// added in order, so that the result does not depend on the number of threads.
+/// Means of probes' measures over fixed test sets, sampled anew each time and never stored. A set is cut into chunks
+/// whose sums are added in order, so that the result does not depend on the number of threads.
 class Evaluator {
  public:
   Evaluator(Experiment& experiment, std::int64_t samples, ThreadPool& pool);

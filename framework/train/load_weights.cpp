@@ -11,11 +11,13 @@
 namespace saltus {
 namespace {
 
-std::size_t snapshot_row(const RunReader& run, std::optional<std::int64_t> step, const std::vector<std::int64_t>& steps) {
+std::size_t snapshot_row(const RunReader& run, std::optional<std::int64_t> step,
+                         const std::vector<std::int64_t>& steps) {
   check_input(!steps.empty(), "{} holds no snapshot of weights yet", run.path());
   if (!step) return steps.size() - 1;
   const auto found = std::find(steps.begin(), steps.end(), *step);
-  check_input(found != steps.end(), "{} has no snapshot of step {}; it has those of {}", run.path(), *step, fmt::join(steps, ", "));
+  check_input(found != steps.end(), "{} has no snapshot of step {}; it has those of {}", run.path(), *step,
+              fmt::join(steps, ", "));
   return static_cast<std::size_t>(found - steps.begin());
 }
 
@@ -28,12 +30,13 @@ std::int64_t load_weights(const RunReader& run, std::optional<std::int64_t> step
     const std::vector<double> values = run.row("weights", weight.name, row);
     std::size_t expected = 0;
     for (const std::string& name : weight.params) expected += params.view(name).size();
-    check_input(values.size() == expected, "{}: {} holds {} numbers, and the model of this config has {}", run.path(), weight.name,
-                values.size(), expected);
+    check_input(values.size() == expected, "{}: {} holds {} numbers, and the model of this config has {}", run.path(),
+                weight.name, values.size(), expected);
     auto from = values.begin();
     for (const std::string& name : weight.params) {
       const std::span<float> view = params.view(name);
-      std::transform(from, from + static_cast<std::ptrdiff_t>(view.size()), view.begin(), [](double v) { return static_cast<float>(v); });
+      std::transform(from, from + static_cast<std::ptrdiff_t>(view.size()), view.begin(),
+                     [](double v) { return static_cast<float>(v); });
       from += static_cast<std::ptrdiff_t>(view.size());
     }
   }

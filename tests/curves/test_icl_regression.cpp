@@ -13,7 +13,8 @@ namespace {
 
 TrainConfig two_heads(std::vector<std::string> overrides = {}) {
   TrainConfig config(systems());
-  read_config(SALTUS_CONFIGS "/icl_regression/two_heads.yaml", parse_overrides(overrides), [&](Fields& f) { config.fields(f); });
+  read_config(SALTUS_CONFIGS "/icl_regression/two_heads.yaml", parse_overrides(overrides),
+              [&](Fields& f) { config.fields(f); });
   return config;
 }
 
@@ -31,10 +32,19 @@ double progress(const Experiment& e, const Evaluator::Result& r, const std::stri
 }  // namespace
 
 TEST_CASE("two_heads.yaml: losses along the way to debiased gradient descent") {
-  // Adam makes small differences large: AVX2 and AVX-512, which add in different orders, may part by more the later it is.
+  // Adam makes small differences large: AVX2 and AVX-512, which add in different orders, may part by more the later it
+  // is.
   Training run(two_heads());
   run.advance(2001);
-  check_losses(run.losses, {{0, 1.03520834}, {1, 1.17952180}, {2, 1.15222454}, {10, 1.05655909}, {50, 1.07300925}, {100, 0.88240993}, {200, 0.63207281}}, 1e-5);
+  check_losses(run.losses,
+               {{0, 1.03520834},
+                {1, 1.17952180},
+                {2, 1.15222454},
+                {10, 1.05655909},
+                {50, 1.07300925},
+                {100, 0.88240993},
+                {200, 0.63207281}},
+               1e-5);
   check_losses(run.losses, {{500, 0.27733201}, {1000, 0.22417375}, {2000, 0.25374660}}, 1e-3);
 }
 
@@ -43,7 +53,8 @@ TEST_CASE("within 4,000 steps two heads show the paper's pattern at the paper's 
   run.advance(4000);
   const Evaluator::Result r = Evaluator(*run.experiment, 20000, run.pool).run();
   const auto measured = [&](const char* name) { return progress(*run.experiment, r, name); };
-  CHECK(r.eval[0][0] == Approx(0.2429).margin(4 * r.eval_errors[0][0] + 0.006));  // the best debiased descent's, and not there yet
+  CHECK(r.eval[0][0] ==
+        Approx(0.2429).margin(4 * r.eval_errors[0][0] + 0.006));  // the best debiased descent's, and not there yet
   CHECK(measured("kq_diagonal_ratio_mean") > 0.99);
   CHECK(measured("ov_last_ratio_mean") > 0.999);
   CHECK(measured("zero_sum") < 0.03);

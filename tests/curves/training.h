@@ -29,7 +29,8 @@ struct Training {
   }
 };
 
-inline void check_losses(const std::vector<double>& losses, const std::map<std::size_t, double>& pinned, double tolerance) {
+inline void check_losses(const std::vector<double>& losses, const std::map<std::size_t, double>& pinned,
+                         double tolerance) {
   for (const auto& [step, loss] : pinned) {
     INFO("step " << step);
     CHECK(losses.at(step) == Approx(loss).epsilon(tolerance));

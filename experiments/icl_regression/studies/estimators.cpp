@@ -19,12 +19,15 @@ struct Settings {
   std::int64_t samples = 50000;
 
   void fields(Fields& f) {
-    f.section("task", task, "covariates are isotropic, the task is one; n_context is the length that linear attention was trained on");
+    f.section(
+        "task", task,
+        "covariates are isotropic, the task is one; n_context is the length that linear attention was trained on");
     f.field("lengths", lengths, "context lengths (L)", at_least(2));
     f.field("omega", omega, "KQ = omega I of the first of two heads, -omega I of the second");
     f.field("mu", mu, "OV of the first head, minus that of the second");
     f.field("samples", samples, "prompts a length", between(256, 1 << 24));
-    f.require(task.covariance == "isotropic" && task.supports.empty() && task.pool_size == 0 && task.drift == 0, "task", "the closed forms know one task with isotropic covariates and fresh coefficients that do not drift");
+    f.require(task.covariance == "isotropic" && task.supports.empty() && task.pool_size == 0 && task.drift == 0, "task",
+              "the closed forms know one task with isotropic covariates and fresh coefficients that do not drift");
     f.require(!lengths.empty(), "lengths", "must hold a length");
   }
 };
@@ -41,18 +44,19 @@ struct Sums {
 class Estimators {
  public:
   Estimators(const Settings& s, const IsotropicTask& task)
-      : omega_(Eigen::Vector2d(s.omega, -s.omega)), mu_(Eigen::Vector2d(s.mu, -s.mu)), gd_(gd_optimal_eta(task)), dgd_(dgd_optimal_eta(task)),
-        head_(ApproximateLoss(task).single_head()), lambda_(task.noise_variance / task.beta_variance) {
+      : omega_(Eigen::Vector2d(s.omega, -s.omega)),
+        mu_(Eigen::Vector2d(s.mu, -s.mu)),
+        gd_(gd_optimal_eta(task)),
+        dgd_(dgd_optimal_eta(task)),
+        head_(ApproximateLoss(task).single_head()),
+        lambda_(task.noise_variance / task.beta_variance) {
     const IsotropicTask trained = task.with_length(static_cast<int>(s.task.n_context));
     linear_ = gd_optimal_eta(trained) * task.n_context / trained.n_context;
   }
   std::vector<double> answers(const Prompt& p) const {
-    return {kernel_regressors(p, omega_, mu_),
-            gradient_descent(p, gd_),
-            debiased_gradient_descent(p, dgd_),
-            kernel_regressor(p, head_.omega[0], head_.mu[0]),
-            gradient_descent(p, linear_),
-            lambda_ > 0 ? ridge(p, lambda_) : least_squares(p)};
+    return {kernel_regressors(p, omega_, mu_),  gradient_descent(p, gd_),
+            debiased_gradient_descent(p, dgd_), kernel_regressor(p, head_.omega[0], head_.mu[0]),
+            gradient_descent(p, linear_),       lambda_ > 0 ? ridge(p, lambda_) : least_squares(p)};
   }
 
  private:
@@ -65,7 +69,8 @@ class Estimators {
 Sums block_sums(const LinearRegression& task, const Estimators& estimators, int first, int size) {
   std::vector<AlignedBlock> memory;
   std::vector<void*> arrays;
-  for (const SampleField& field : task.fields()) arrays.push_back(memory.emplace_back(static_cast<std::size_t>(size * field.shape.size()) * sizeof(float)).data());
+  for (const SampleField& field : task.fields())
+    arrays.push_back(memory.emplace_back(static_cast<std::size_t>(size * field.shape.size()) * sizeof(float)).data());
   const Batch batch(size, arrays);
   task.sample_eval(0, first, batch);
   using Tokens = Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
@@ -89,7 +94,12 @@ Sums block_sums(const LinearRegression& task, const Estimators& estimators, int 
 
 std::vector<double> exact_risks(const Settings& s, const IsotropicTask& task) {
   const IsotropicTask trained = task.with_length(static_cast<int>(s.task.n_context));
-  return {NAN, gd_optimal_risk(task), dgd_optimal_risk(task), NAN, linear_attention_risk(task, gd_optimal_eta(trained), trained.n_context), NAN};
+  return {NAN,
+          gd_optimal_risk(task),
+          dgd_optimal_risk(task),
+          NAN,
+          linear_attention_risk(task, gd_optimal_eta(trained), trained.n_context),
+          NAN};
 }
 
 Findings run(const Settings& s, const StudyContext& context) {
@@ -100,11 +110,13 @@ Findings run(const Settings& s, const StudyContext& context) {
   for (std::size_t at = 0; at < s.lengths.size(); ++at) {
     LinearRegressionConfig config = s.task;
     config.n_context = s.lengths[at];
-    const LinearRegression task(config, {.init = context.seed, .data = context.seed, .eval = context.seed, .task = context.seed});
+    const LinearRegression task(
+        config, {.init = context.seed, .data = context.seed, .eval = context.seed, .task = context.seed});
     const Estimators estimators(s, isotropic_task(config));
     std::vector<Sums> parts(static_cast<std::size_t>(blocks));
     context.pool.run(blocks, [&](int i, int) {
-      parts[static_cast<std::size_t>(i)] = block_sums(task, estimators, i * block, std::min(block, static_cast<int>(s.samples) - i * block));
+      parts[static_cast<std::size_t>(i)] =
+          block_sums(task, estimators, i * block, std::min(block, static_cast<int>(s.samples) - i * block));
     });
     context.progress(static_cast<double>(at + 1) / static_cast<double>(s.lengths.size()));
     std::string& line = lines.emplace_back(fmt::format("{:>6}", s.lengths[at]));
@@ -128,15 +140,21 @@ Findings run(const Settings& s, const StudyContext& context) {
   }
   Table table{.group = "estimators",
               .growing = "",
-              .dims = {{.name = "length", .long_name = "length of the context", .values = std::vector<double>(s.lengths.begin(), s.lengths.end())},
+              .dims = {{.name = "length",
+                        .long_name = "length of the context",
+                        .values = std::vector<double>(s.lengths.begin(), s.lengths.end())},
                        {.name = "predictor", .labels = names}}};
   const std::vector<std::string> axes = {"length", "predictor"};
-  table.constants = {{"risk", axes, risk, "mean squared error, the query's noise included"},
-                     {"risk_standard_error", axes, error, "of risk"},
-                     {"exact_risk", axes, exact, "its expectation where there is a closed form, else nan"},
-                     {"ridge_asymptotic_risk", {"length"}, bayes, "Bayes' risk for d, L to infinity at this d / L"},
-                     {"approximate_loss_limit", {"length"}, limit, "infimum of the approximate loss over two or more heads"},
-                     {"dgd_over_bayes_bound", {"length"}, bound, "Theorem 1(c): the most that debiased descent's risk is of Bayes', in that limit"}};
+  table.constants = {
+      {"risk", axes, risk, "mean squared error, the query's noise included"},
+      {"risk_standard_error", axes, error, "of risk"},
+      {"exact_risk", axes, exact, "its expectation where there is a closed form, else nan"},
+      {"ridge_asymptotic_risk", {"length"}, bayes, "Bayes' risk for d, L to infinity at this d / L"},
+      {"approximate_loss_limit", {"length"}, limit, "infimum of the approximate loss over two or more heads"},
+      {"dgd_over_bayes_bound",
+       {"length"},
+       bound,
+       "Theorem 1(c): the most that debiased descent's risk is of Bayes', in that limit"}};
   return {{std::move(table)}, lines};
 }
 
@@ -144,7 +162,8 @@ Findings run(const Settings& s, const StudyContext& context) {
 
 Study estimators_study() {
   auto settings = std::make_shared<Settings>();
-  return {.settings = [settings](Fields& f) { settings->fields(f); }, .run = [settings](const StudyContext& c) { return run(*settings, c); }};
+  return {.settings = [settings](Fields& f) { settings->fields(f); },
+          .run = [settings](const StudyContext& c) { return run(*settings, c); }};
 }
 
 }  // namespace saltus::icl_regression

@@ -22,19 +22,25 @@ struct Settings {
   std::int64_t points = 600;
 
   void fields(Fields& f) {
-    f.section("task", task, "its input_dim, n_context, beta_std, noise_std and noisy_query; covariates are isotropic, the task is one");
+    f.section(
+        "task", task,
+        "its input_dim, n_context, beta_std, noise_std and noisy_query; covariates are isotropic, the task is one");
     f.field("n_heads", n_heads, "heads (H)", between(1, 64));
     f.field("omega", omega, "KQ = omega I of each head at time 0; empty: normal with init_std");
     f.field("mu", mu, "OV = mu of each head at time 0; empty: normal with init_std");
     f.field("init_std", init_std, "standard deviation of a drawn start", above(0));
     f.field("first_time", first_time, "first time that is recorded after 0", above(0));
-    f.field("last_time", last_time, "last time; one unit is an update of sum 1 of learning rates on E (yhat - y)^2", above(0));
+    f.field("last_time", last_time, "last time; one unit is an update of sum 1 of learning rates on E (yhat - y)^2",
+            above(0));
     f.field("points", points, "recorded times, evenly on a log scale", between(10, 100000));
     const auto heads = static_cast<std::size_t>(n_heads);
-    f.require(omega.empty() || omega.size() == heads, "omega", fmt::format("{} values for {} heads", omega.size(), n_heads));
+    f.require(omega.empty() || omega.size() == heads, "omega",
+              fmt::format("{} values for {} heads", omega.size(), n_heads));
     f.require(mu.empty() || mu.size() == heads, "mu", fmt::format("{} values for {} heads", mu.size(), n_heads));
-    f.require(last_time > first_time, "last_time", fmt::format("last_time {} must be after first_time {}", last_time, first_time));
-    f.require(task.covariance == "isotropic" && task.supports.empty() && task.pool_size == 0 && task.drift == 0, "task", "the reduced flow knows one task with isotropic covariates and fresh coefficients that do not drift");
+    f.require(last_time > first_time, "last_time",
+              fmt::format("last_time {} must be after first_time {}", last_time, first_time));
+    f.require(task.covariance == "isotropic" && task.supports.empty() && task.pool_size == 0 && task.drift == 0, "task",
+              "the reduced flow knows one task with isotropic covariates and fresh coefficients that do not drift");
   }
 };
 
@@ -43,7 +49,8 @@ Eigen::VectorXd start_of(const std::vector<double>& given, const Settings& s, st
   Eigen::VectorXd out(s.n_heads);
   std::vector<float> drawn(heads);
   fill_normal(Rng(seed, Stream::init), {.lane = lane}, drawn);
-  for (std::size_t h = 0; h < heads; ++h) out[static_cast<Eigen::Index>(h)] = given.empty() ? s.init_std * drawn[h] : given[h];
+  for (std::size_t h = 0; h < heads; ++h)
+    out[static_cast<Eigen::Index>(h)] = given.empty() ? s.init_std * drawn[h] : given[h];
   return out;
 }
 
@@ -69,7 +76,8 @@ struct Series {
       mu.insert(mu.end(), heads.mu.begin(), heads.mu.end());
       const Eigen::VectorXd best = loss.optimal_mu(heads.omega);
       best_mu.insert(best_mu.end(), best.begin(), best.end());
-      const std::span<const double> w(heads.omega.data(), static_cast<std::size_t>(heads.omega.size())), m(heads.mu.data(), w.size());
+      const std::span<const double> w(heads.omega.data(), static_cast<std::size_t>(heads.omega.size())),
+          m(heads.mu.data(), w.size());
       learning_rate.push_back(effective_learning_rate(w, m));
       zero_sum.push_back(zero_sum_residual(m));
       const ManifoldDistance near = distance_to_manifold(loss, heads);
@@ -89,39 +97,52 @@ Findings run(const Settings& s, const StudyContext& context) {
   const Series series(flow, loss);
   const FlowStages stages = flow_stages(flow);
 
-  Table table{.group = "flow", .growing = "", .dims = {{.name = "time", .long_name = "time of the gradient flow", .values = times}, {.name = "head", .size = s.n_heads}}};
+  Table table{.group = "flow",
+              .growing = "",
+              .dims = {{.name = "time", .long_name = "time of the gradient flow", .values = times},
+                       {.name = "head", .size = s.n_heads}}};
   const std::vector<std::string> by_time = {"time"}, by_head = {"time", "head"};
-  table.constants = {{"loss", by_time, flow.loss, "approximate loss"},
-                     {"omega", by_head, series.omega, "KQ = omega I of each head"},
-                     {"mu", by_head, series.mu, "OV = mu of each head"},
-                     {"best_mu", by_head, series.best_mu, "the mu that is best for the omega of this time"},
-                     {"effective_learning_rate", by_time, series.learning_rate, "sum of omega mu"},
-                     {"zero_sum", by_time, series.zero_sum, "|sum mu| / sum |mu|"},
-                     {"manifold_gamma", by_time, series.gamma, "gamma of the nearest solution manifold; nan while all mu have one sign"},
-                     {"manifold_distance", by_time, series.distance, "distance of (omega, mu) to it"},
-                     {"loss_limit", {}, std::vector<double>{approximate_loss_limit(loss.task())}, "infimum over two or more heads"},
-                     {"single_head_loss", {}, std::vector<double>{loss.single_head_loss()}, "minimum over one head, and of heads of one sign"}};
+  table.constants = {
+      {"loss", by_time, flow.loss, "approximate loss"},
+      {"omega", by_head, series.omega, "KQ = omega I of each head"},
+      {"mu", by_head, series.mu, "OV = mu of each head"},
+      {"best_mu", by_head, series.best_mu, "the mu that is best for the omega of this time"},
+      {"effective_learning_rate", by_time, series.learning_rate, "sum of omega mu"},
+      {"zero_sum", by_time, series.zero_sum, "|sum mu| / sum |mu|"},
+      {"manifold_gamma", by_time, series.gamma,
+       "gamma of the nearest solution manifold; nan while all mu have one sign"},
+      {"manifold_distance", by_time, series.distance, "distance of (omega, mu) to it"},
+      {"loss_limit", {}, std::vector<double>{approximate_loss_limit(loss.task())}, "infimum over two or more heads"},
+      {"single_head_loss",
+       {},
+       std::vector<double>{loss.single_head_loss()},
+       "minimum over one head, and of heads of one sign"}};
   const Heads& end = flow.heads.back();
   const auto text = [](const Eigen::VectorXd& v) {
     std::string out;
     for (const double x : v) out += fmt::format(" {:.4f}", x);
     return out;
   };
-  return {{std::move(table)},
-          {fmt::format("at time {:g}: approximate loss {:.5f} (infimum {:.5f}, single head {:.5f})", times.back(), flow.loss.back(),
-                       approximate_loss_limit(loss.task()), loss.single_head_loss()),
-           fmt::format("omega{}   mu{}   effective learning rate {:.4f}", text(end.omega), text(end.mu), series.learning_rate.back()),
-           fmt::format("stages: signs match from {:.3g}, zero sum from {:.3g}, homogeneous from {:.3g}; mean |omega| peaks at {:.3g}",
-                       stages.signs_match, stages.zero_sum, stages.homogeneous, stages.omega_peak),
-           fmt::format("over the last decade of time: max |omega| ~ t^{:.4f}, max |mu| ~ t^{:.4f} (-1/6 and 1/6 on the manifold)",
-                       late_exponent(times, series.largest_omega), late_exponent(times, series.largest_mu))}};
+  return {
+      {std::move(table)},
+      {fmt::format("at time {:g}: approximate loss {:.5f} (infimum {:.5f}, single head {:.5f})", times.back(),
+                   flow.loss.back(), approximate_loss_limit(loss.task()), loss.single_head_loss()),
+       fmt::format("omega{}   mu{}   effective learning rate {:.4f}", text(end.omega), text(end.mu),
+                   series.learning_rate.back()),
+       fmt::format("stages: signs match from {:.3g}, zero sum from {:.3g}, homogeneous from {:.3g}; mean |omega| peaks "
+                   "at {:.3g}",
+                   stages.signs_match, stages.zero_sum, stages.homogeneous, stages.omega_peak),
+       fmt::format(
+           "over the last decade of time: max |omega| ~ t^{:.4f}, max |mu| ~ t^{:.4f} (-1/6 and 1/6 on the manifold)",
+           late_exponent(times, series.largest_omega), late_exponent(times, series.largest_mu))}};
 }
 
 }  // namespace
 
 Study flow_study() {
   auto settings = std::make_shared<Settings>();
-  return {.settings = [settings](Fields& f) { settings->fields(f); }, .run = [settings](const StudyContext& c) { return run(*settings, c); }};
+  return {.settings = [settings](Fields& f) { settings->fields(f); },
+          .run = [settings](const StudyContext& c) { return run(*settings, c); }};
 }
 
 }  // namespace saltus::icl_regression

@@ -26,14 +26,15 @@ struct Settings {
     f.field("samples", samples, "prompts, the same for every cell", between(256, 1 << 26));
     f.require(omega_range.size() == 2 && omega_range[0] < omega_range[1], "omega_range", "must be [smallest, largest]");
     f.require(mu_range.size() == 2 && mu_range[0] < mu_range[1], "mu_range", "must be [smallest, largest]");
-    f.require(task.covariance == "isotropic" && task.supports.empty() && task.pool_size == 0 && task.drift == 0, "task", "the approximate loss knows one task with isotropic covariates and fresh coefficients that do not drift");
+    f.require(task.covariance == "isotropic" && task.supports.empty() && task.pool_size == 0 && task.drift == 0, "task",
+              "the approximate loss knows one task with isotropic covariates and fresh coefficients that do not drift");
   }
 };
 
 constexpr int block = 256;  // prompts a task of the pool
 
-/// Sums over prompts of D^2, D y and their squares and product, D = sum_l y_l (softmax(omega x_l.x_q) - softmax(-omega x_l.x_q)): two heads
-/// answer mu D, so the loss and its error for every mu follow from these.
+/// Sums over prompts of D^2, D y and their squares and product, D = sum_l y_l (softmax(omega x_l.x_q) - softmax(-omega
+/// x_l.x_q)): two heads answer mu D, so the loss and its error for every mu follow from these.
 struct Moments {
   double dd = 0, dy = 0, d4 = 0, d3y = 0, d2y2 = 0, yy = 0, y4 = 0, dy3 = 0;
   void add(double d, double y) {
@@ -56,7 +57,8 @@ std::vector<Moments> moments_of(const LinearRegression& task, const std::vector<
   const std::vector<SampleField> fields = task.fields();
   std::vector<AlignedBlock> memory;
   std::vector<void*> arrays;
-  for (const SampleField& field : fields) arrays.push_back(memory.emplace_back(static_cast<std::size_t>(size * field.shape.size()) * sizeof(float)).data());
+  for (const SampleField& field : fields)
+    arrays.push_back(memory.emplace_back(static_cast<std::size_t>(size * field.shape.size()) * sizeof(float)).data());
   const Batch batch(size, arrays);
   task.sample_eval(0, first, batch);
   const std::int64_t d = task.config().input_dim, length = task.config().n_context, row = length + 1;
@@ -84,12 +86,14 @@ std::vector<Moments> moments_of(const LinearRegression& task, const std::vector<
 
 std::vector<double> grid(const std::vector<double>& range, std::int64_t cells) {
   std::vector<double> values;
-  for (std::int64_t i = 0; i < cells; ++i) values.push_back(range[0] + (range[1] - range[0]) * static_cast<double>(i) / static_cast<double>(cells - 1));
+  for (std::int64_t i = 0; i < cells; ++i)
+    values.push_back(range[0] + (range[1] - range[0]) * static_cast<double>(i) / static_cast<double>(cells - 1));
   return values;
 }
 
 Findings run(const Settings& s, const StudyContext& context) {
-  const LinearRegression task(s.task, {.init = context.seed, .data = context.seed, .eval = context.seed, .task = context.seed});
+  const LinearRegression task(s.task,
+                              {.init = context.seed, .data = context.seed, .eval = context.seed, .task = context.seed});
   const std::vector<double> omegas = grid(s.omega_range, s.cells), mus = grid(s.mu_range, s.cells);
   const int blocks = static_cast<int>((s.samples + block - 1) / block);
   std::vector<std::vector<Moments>> parts(static_cast<std::size_t>(blocks));
@@ -116,24 +120,28 @@ Findings run(const Settings& s, const StudyContext& context) {
     }
   }
   const std::vector<std::string> axes = {"omega", "mu"};
-  Table table{.group = "surface",
-              .growing = "",
-              .dims = {{.name = "omega", .long_name = "KQ = omega I of the first head, -omega I of the second", .values = omegas},
-                       {.name = "mu", .long_name = "OV of the first head, minus that of the second", .values = mus}}};
+  Table table{
+      .group = "surface",
+      .growing = "",
+      .dims = {
+          {.name = "omega", .long_name = "KQ = omega I of the first head, -omega I of the second", .values = omegas},
+          {.name = "mu", .long_name = "OV of the first head, minus that of the second", .values = mus}}};
   table.constants = {{"difference", axes, difference, "loss - approximate_loss"},
                      {"loss", axes, loss, "mean squared error over the sampled prompts"},
                      {"loss_standard_error", axes, error, "of loss"},
                      {"approximate_loss", axes, theory, "He et al.'s approximation"}};
   return {{std::move(table)},
-          {fmt::format("loss - approximation lies between {:+.4f} and {:+.4f} over {} x {} cells ({} prompts, standard error at most {:.4f})", least, most,
-                       s.cells, s.cells, s.samples, *std::max_element(error.begin(), error.end()))}};
+          {fmt::format("loss - approximation lies between {:+.4f} and {:+.4f} over {} x {} cells ({} prompts, standard "
+                       "error at most {:.4f})",
+                       least, most, s.cells, s.cells, s.samples, *std::max_element(error.begin(), error.end()))}};
 }
 
 }  // namespace
 
 Study loss_surface_study() {
   auto settings = std::make_shared<Settings>();
-  return {.settings = [settings](Fields& f) { settings->fields(f); }, .run = [settings](const StudyContext& c) { return run(*settings, c); }};
+  return {.settings = [settings](Fields& f) { settings->fields(f); },
+          .run = [settings](const StudyContext& c) { return run(*settings, c); }};
 }
 
 }  // namespace saltus::icl_regression

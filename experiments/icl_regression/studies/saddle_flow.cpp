@@ -1,3 +1,5 @@
+#include "experiments/icl_regression/theory/saddle_flow.h"
+
 #include <fmt/format.h>
 
 #include <cmath>
@@ -5,7 +7,6 @@
 #include <numeric>
 
 #include "experiments/icl_regression/studies.h"
-#include "experiments/icl_regression/theory/saddle_flow.h"
 #include "kernels/random.h"
 
 namespace saltus::icl_regression {
@@ -22,15 +23,18 @@ struct Settings {
   std::int64_t points = 4001;
 
   void fields(Fields& f) {
-    f.choice("form", form, {"rank_one", "merged"}, "rank_one: separate keys and queries of rank one; merged: one matrix for both");
+    f.choice("form", form, {"rank_one", "merged"},
+             "rank_one: separate keys and queries of rank one; merged: one matrix for both");
     f.field("eigenvalues", eigenvalues, "of the covariates' covariance (Lambda), falling", above(0));
     f.field("n_context", n_context, "pairs in the context (N)", at_least(1));
     f.field("n_heads", n_heads, "heads (H)", between(1, 256));
     f.field("noise_variance", noise_variance, "of the labels in the context", at_least(0));
-    f.field("init_std", init_std, "standard deviation of every weight at time 0", Range{.lo = 0, .hi = 1, .lo_open = true});
+    f.field("init_std", init_std, "standard deviation of every weight at time 0",
+            Range{.lo = 0, .hi = 1, .lo_open = true});
     f.field("last_time", last_time, "last time of the gradient flow of loss / 2", above(0));
     f.field("points", points, "recorded times, evenly spaced", between(2, 100000));
-    f.require(!eigenvalues.empty() && std::is_sorted(eigenvalues.rbegin(), eigenvalues.rend()), "eigenvalues", "must be given, largest first");
+    f.require(!eigenvalues.empty() && std::is_sorted(eigenvalues.rbegin(), eigenvalues.rend()), "eigenvalues",
+              "must be given, largest first");
   }
 };
 
@@ -86,19 +90,28 @@ Findings findings(const Settings& s, const SaddleFlow<HeadsType>& flow, const Ei
     diagonal.insert(diagonal.end(), on.begin(), on.end());
     values.insert(values.end(), heads.v.begin(), heads.v.end());
   }
-  const std::vector<double> levels(plateaus.begin(), plateaus.end()), drops = drop_times(flow.times, flow.loss, plateaus);
-  Table table{.group = "saddle_flow",
-              .growing = "",
-              .dims = {{.name = "time", .long_name = "time of the gradient flow of loss / 2", .values = flow.times},
-                       {.name = "component", .long_name = "principal component of the covariates", .values = s.eigenvalues},
-                       {.name = "head", .size = s.n_heads},
-                       {.name = "level", .size = plateaus.size(), .long_name = "fixed points of the flow, in the order in which they are passed"}}};
-  table.constants = {{"loss", {"time"}, flow.loss, "population loss E (yhat - y)^2"},
-                     {"omega_diagonal", {"time", "component"}, diagonal, "what the heads have learned of each component: Omega_ii"},
-                     {"value", {"time", "head"}, values, "v_h"},
-                     {"plateau", {"level"}, levels, "loss at the fixed points: with rank-one heads tr Lambda - sum of lambda_i / a_i over the components learned; merged, at 0 and at the optimum"}};
-  std::vector<std::string> lines = {fmt::format("loss {:.5f} at time 0, {:.5f} at time {:g}; optimum {:.5f}", flow.loss.front(), flow.loss.back(),
-                                                flow.times.back(), levels.back())};
+  const std::vector<double> levels(plateaus.begin(), plateaus.end()),
+      drops = drop_times(flow.times, flow.loss, plateaus);
+  Table table{
+      .group = "saddle_flow",
+      .growing = "",
+      .dims = {{.name = "time", .long_name = "time of the gradient flow of loss / 2", .values = flow.times},
+               {.name = "component", .long_name = "principal component of the covariates", .values = s.eigenvalues},
+               {.name = "head", .size = s.n_heads},
+               {.name = "level",
+                .size = plateaus.size(),
+                .long_name = "fixed points of the flow, in the order in which they are passed"}}};
+  table.constants = {
+      {"loss", {"time"}, flow.loss, "population loss E (yhat - y)^2"},
+      {"omega_diagonal", {"time", "component"}, diagonal, "what the heads have learned of each component: Omega_ii"},
+      {"value", {"time", "head"}, values, "v_h"},
+      {"plateau",
+       {"level"},
+       levels,
+       "loss at the fixed points: with rank-one heads tr Lambda - sum of lambda_i / a_i over the components learned; "
+       "merged, at 0 and at the optimum"}};
+  std::vector<std::string> lines = {fmt::format("loss {:.5f} at time 0, {:.5f} at time {:g}; optimum {:.5f}",
+                                                flow.loss.front(), flow.loss.back(), flow.times.back(), levels.back())};
   for (std::size_t m = 0; m < drops.size(); ++m) {
     lines.push_back(fmt::format("level {:.5f} -> {:.5f}: half-way at time {:.1f}", levels[m], levels[m + 1], drops[m]));
   }
@@ -106,13 +119,15 @@ Findings findings(const Settings& s, const SaddleFlow<HeadsType>& flow, const Ei
 }
 
 Findings run(const Settings& s, const StudyContext& context) {
-  SpectralTask task{.eigenvalues = Eigen::Map<const Eigen::VectorXd>(s.eigenvalues.data(), static_cast<Eigen::Index>(s.eigenvalues.size())),
+  SpectralTask task{.eigenvalues = Eigen::Map<const Eigen::VectorXd>(s.eigenvalues.data(),
+                                                                     static_cast<Eigen::Index>(s.eigenvalues.size())),
                     .n_context = static_cast<int>(s.n_context),
                     .noise_variance = s.noise_variance};
   const std::vector<double> times = linear_times(0, s.last_time, static_cast<int>(s.points));
   const Eigen::VectorXd plateaus = task.plateaus();
   if (s.form == "merged") {
-    return findings(s, merged_flow(task, merged_start(s, context.seed), times), Eigen::Vector2d(plateaus[0], plateaus[plateaus.size() - 1]));
+    return findings(s, merged_flow(task, merged_start(s, context.seed), times),
+                    Eigen::Vector2d(plateaus[0], plateaus[plateaus.size() - 1]));
   }
   return findings(s, rank_one_flow(task, rank_one_start(s, context.seed), times), plateaus);
 }
@@ -121,7 +136,8 @@ Findings run(const Settings& s, const StudyContext& context) {
 
 Study saddle_flow_study() {
   auto settings = std::make_shared<Settings>();
-  return {.settings = [settings](Fields& f) { settings->fields(f); }, .run = [settings](const StudyContext& c) { return run(*settings, c); }};
+  return {.settings = [settings](Fields& f) { settings->fields(f); },
+          .run = [settings](const StudyContext& c) { return run(*settings, c); }};
 }
 
 }  // namespace saltus::icl_regression

@@ -18,13 +18,18 @@ import sys
 try:
     import h5py
 
-    from plots import icl_classification, icl_regression, icl_regression_deep
+    from plots import icl_classification, icl_regression, icl_regression_deep, titans
     from plots.common import WrongInput
 except ImportError as missing:
     sys.exit(f"plot_run.py: {missing}: run it as /usr/bin/python3 scripts/plot_run.py, after apt install python3-h5py python3-matplotlib")
 
 # Each module draws with draw(path, options, out) and names the options it knows, with their defaults.
-FIGURES = {"icl_classification": icl_classification, "icl_regression": icl_regression, "icl_regression_deep": icl_regression_deep}
+FIGURES = {
+    "icl_classification": icl_classification,
+    "icl_regression": icl_regression,
+    "icl_regression_deep": icl_regression_deep,
+    **{f"titans_{task}": titans for task in ("recall", "needle", "copy", "tracking")},
+}
 
 
 def find_run_file(given):

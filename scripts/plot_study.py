@@ -30,11 +30,12 @@ def flow(data):
     for panel, name, symbol in ((b, "omega", r"$\omega$"), (c, "mu", r"$\mu$")):
         for head in range(data[name].shape[1]):
             panel.semilogx(time, data[name][1:, head], color=f"C{head}", ls=["-", "--", "-.", ":"][head % 4], label=f"head {head}")
-            if name == "mu":
-                panel.semilogx(time, data["best_mu"][1:, head], color=f"C{head}", lw=0.5)
         panel.axhline(0, lw=0.5, color="k")
         panel.set(xlabel="time", ylabel=symbol)
-    c.set_title("thin: the best for this omega", fontsize=9)
+    c.semilogx(time, data["positive_mu"][1:], color="k", lw=1, label=r"sum over $\omega > 0$")
+    c.semilogx(time, data["best_positive_mu"][1:], color="k", lw=1, ls=":", label=r"best for these $\omega$")
+    c.set_ylim(1.1 * data["mu"][:].min(), 1.1 * data["positive_mu"][:].max())  # the best for omega near 0 has no bound
+    c.legend(fontsize=8)
     b.legend(fontsize=8)
     d.semilogx(time, data["effective_learning_rate"][1:], label=r"$\sum\omega\mu$")
     d.semilogx(time, data["zero_sum"][1:], label=r"$|\sum\mu|/\sum|\mu|$")

@@ -1,6 +1,7 @@
 """`saltus eval`: a trained model on fresh examples, at other context lengths, beside the references."""
 import json
 import os
+import subprocess
 import unittest
 
 import h5py
@@ -90,6 +91,10 @@ class Eval(CommandTest):
                          for more in (["--out", "a.h5"], ["--out", "b.h5", "--stream"]))
         for name in ("loss", "accuracy"):
             np.testing.assert_allclose(stream[name]["mean"], whole[name]["mean"], rtol=1e-4)
+        for script, of, picture in (("plot_run.py", "needle", "run.png"), ("plot_eval.py", "a.h5", "a.png")):
+            done = subprocess.run([os.path.join(HERE, "..", "..", "scripts", script), of, "--out", picture], cwd=self.dir, capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertGreater(os.path.getsize(self.path(picture)), 5000)
 
     def test_a_run_that_is_replaced_takes_its_evaluation_with_it(self):
         self.json()

@@ -67,7 +67,9 @@ double late_exponent(const std::vector<double>& times, const std::vector<double>
 
 /// Each head's and the heads' numbers at every time.
 struct Series {
-  std::vector<double> omega, mu, best_mu;  // [time, head]
+  std::vector<double> omega, mu;  // [time, head]
+  // Sums over the heads with omega > 0: of single heads the best mu is not determined where two heads have one omega.
+  std::vector<double> positive_mu, best_positive_mu;
   std::vector<double> learning_rate, zero_sum, gamma, distance, largest_omega, largest_mu;
 
   Series(const ReducedFlow& flow, const ApproximateLoss& loss) {
@@ -75,7 +77,9 @@ struct Series {
       omega.insert(omega.end(), heads.omega.begin(), heads.omega.end());
       mu.insert(mu.end(), heads.mu.begin(), heads.mu.end());
       const Eigen::VectorXd best = loss.optimal_mu(heads.omega);
-      best_mu.insert(best_mu.end(), best.begin(), best.end());
+      const Eigen::VectorXd positive = (heads.omega.array() > 0).cast<double>();
+      positive_mu.push_back(positive.dot(heads.mu));
+      best_positive_mu.push_back(positive.dot(best));
       const std::span<const double> w(heads.omega.data(), static_cast<std::size_t>(heads.omega.size())),
           m(heads.mu.data(), w.size());
       learning_rate.push_back(effective_learning_rate(w, m));
@@ -106,7 +110,8 @@ Findings run(const Settings& s, const StudyContext& context) {
       {"loss", by_time, flow.loss, "approximate loss"},
       {"omega", by_head, series.omega, "KQ = omega I of each head"},
       {"mu", by_head, series.mu, "OV = mu of each head"},
-      {"best_mu", by_head, series.best_mu, "the mu that is best for the omega of this time"},
+      {"positive_mu", by_time, series.positive_mu, "sum of mu over the heads with omega > 0"},
+      {"best_positive_mu", by_time, series.best_positive_mu, "the same of the mu that are best for the omega of this time"},
       {"effective_learning_rate", by_time, series.learning_rate, "sum of omega mu"},
       {"zero_sum", by_time, series.zero_sum, "|sum mu| / sum |mu|"},
       {"manifold_gamma", by_time, series.gamma,

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,15 +32,22 @@ class Batch {
   std::vector<void*> fields_;
 };
 
-/// Where examples come from. Sampling is a pure function of the seeds and of (step, sample): any part of any batch can be made
+/// Where examples come from. Samples of unlike lengths come in buckets, each with array shapes of its own: a training batch is of one bucket,
+/// a test set of the last, whose arrays hold the longest. Sampling is a pure function of the seeds and of (step, sample): any part of any batch can be made
 /// at any time, by any thread, and a resumed run needs only the step number.
 class Task {
  public:
   virtual ~Task() = default;
+  /// Of the last bucket.
   virtual std::vector<SampleField> fields() const = 0;
+  virtual int buckets() const { return 1; }
+  virtual std::vector<SampleField> bucket_fields(int /*bucket*/) const { return fields(); }
+  virtual int train_bucket(std::int64_t /*step*/) const { return 0; }
   /// Names of the fixed test sets, in the order of run.h5's evalset axis.
   virtual std::vector<std::string> eval_sets() const = 0;
-  /// Writes samples [first, first + batch.size()) of the training batch of `step`. Thread-safe.
+  /// Samples that a test set has; those that are drawn have no end.
+  virtual std::int64_t eval_samples(int /*set*/) const { return std::numeric_limits<std::int64_t>::max(); }
+  /// Writes samples [first, first + batch.size()) of the training batch of `step`, of the bucket train_bucket(step). Thread-safe.
   virtual void sample_train(std::int64_t step, int first, const Batch& batch) const = 0;
   /// Writes samples [first, first + batch.size()) of a fixed test set. Thread-safe.
   virtual void sample_eval(int set, int first, const Batch& batch) const = 0;

@@ -102,7 +102,7 @@ Var record(Graph& graph, ParamStore& params, const IclClassificationConfig& task
     const std::string block = fmt::format("blocks.{}", l);
     AttentionOptions options;
     if (model.scale_attention) options.scale = 1 / std::sqrt(static_cast<double>(model.head_size(r.d_model)));
-    options.last_query_only = purpose == Purpose::train && l + 1 == model.n_layers;
+    options.last_query_only = purpose != Purpose::measure && l + 1 == model.n_layers;
     const AttentionWeights weights = r.attention_weights(block + ".attn");
     {
       const Scope scope(graph, block + ".attn");

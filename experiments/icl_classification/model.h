@@ -31,7 +31,7 @@ struct ModelConfig {
 /// Records the model for `batch` sequences and returns the mean cross-entropy at the target token.
 /// Inputs: tokens [batch, position, d_model], label [batch], and context_labels [batch, pair] with trainable_labels.
 /// Taps: blocks.{l}.attn.pattern [head, batch, query, key], blocks.{l}.resid_post [batch, position, d_model], logits [batch, label].
-/// For Purpose::train the last layer is computed at the last token only, which is all that the loss depends on; its pattern then has
+/// Unless for Purpose::measure the last layer is computed at the last token only, which is all that the loss depends on; its pattern then has
 /// one query.
 Var record(Graph& graph, ParamStore& params, const IclClassificationConfig& task, const ModelConfig& model, std::int64_t batch,
            Purpose purpose);

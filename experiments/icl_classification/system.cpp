@@ -23,8 +23,8 @@ struct Config {
 std::unique_ptr<Experiment> build(const Config& config, const Seeds& seeds) {
   auto e = std::make_unique<Experiment>();
   e->task = std::make_unique<IclClassification>(config.task, seeds);
-  e->record = [config](Graph& graph, ParamStore& params, std::int64_t batch, Purpose purpose) {
-    return record(graph, params, config.task, config.model, batch, purpose);
+  e->record = [config](Graph& graph, ParamStore& params, const Recording& r) {
+    return record(graph, params, config.task, config.model, r.batch, r.purpose);
   };
   e->n_layers = static_cast<int>(config.model.n_layers);
   e->n_heads = static_cast<int>(config.model.n_heads);

@@ -18,8 +18,8 @@ struct DeepConfig {
 
 std::unique_ptr<Experiment> build_deep(const DeepConfig& config, const Seeds& seeds) {
   auto e = reference_experiment(config.task, seeds);
-  e->record = [config](Graph& graph, ParamStore& params, std::int64_t batch, Purpose purpose) {
-    return record(graph, params, config.task, config.model, batch, purpose);
+  e->record = [config](Graph& graph, ParamStore& params, const Recording& r) {
+    return record(graph, params, config.task, config.model, r.batch, r.purpose);
   };
   e->n_layers = static_cast<int>(config.model.n_layers);
   e->n_heads = static_cast<int>(config.model.n_heads);

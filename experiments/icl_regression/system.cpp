@@ -49,8 +49,8 @@ struct Config {
 
 std::unique_ptr<Experiment> build(const Config& config, const Seeds& seeds) {
   auto e = reference_experiment(config.task, seeds);
-  e->record = [config](Graph& graph, ParamStore& params, std::int64_t batch, Purpose purpose) {
-    return record(graph, params, config.task, config.model, batch, purpose);
+  e->record = [config](Graph& graph, ParamStore& params, const Recording& r) {
+    return record(graph, params, config.task, config.model, r.batch, r.purpose);
   };
   e->n_layers = 1;
   e->n_heads = static_cast<int>(config.model.n_heads);

@@ -64,7 +64,7 @@ class Bench {
   int threads() const { return pool_.threads(); }
   double flops() const {
     double sum = 0;
-    for (const Instruction& ins : train_step_.plan().instructions()) sum += ins.flops;
+    for (const Instruction& ins : train_step_.plan(step_).instructions()) sum += ins.flops;
     return sum * static_cast<double>(config_.shards);
   }
 
@@ -86,17 +86,20 @@ class Bench {
     return ms;
   }
 
-  /// Times the first shard's sampling and instructions one by one, this shard standing for all, and the whole update.
+  /// Times the first shard's sampling and instructions one by one, this shard standing for all, and the whole update. Of a task with
+  /// buckets, the next step's.
   Split split() {
     const auto shards = static_cast<int>(config_.shards);
-    const BatchBuffers buffers(experiment_->task->fields(), static_cast<int>(config_.batch_size) / shards,
-                               train_step_.plan());
+    const std::int64_t step = step_;
+    const Plan& plan = train_step_.plan(step);
+    const Task& task = *experiment_->task;
+    const BatchBuffers buffers(task.bucket_fields(task.train_bucket(step)), static_cast<int>(config_.batch_size) / shards, plan);
     std::vector<OpCost> ops;
-    std::vector<double> sampling, plan, updates;
+    std::vector<double> sampling, instructions, updates;
     for (int i = 0; i < split_repetitions; ++i) {
-      sampling.push_back(shards * milliseconds([&] { experiment_->task->sample_train(step_, 0, buffers.batch()); }));
+      sampling.push_back(shards * milliseconds([&] { task.sample_train(step, 0, buffers.batch()); }));
       double sum = 0;
-      for (const Instruction& ins : train_step_.plan().instructions()) {
+      for (const Instruction& ins : plan.instructions()) {
         const double ms = shards * milliseconds([&] { ins.kernel({ins.in, ins.out, ins.attrs}); });
         OpCost& cost = cost_of(ops, ins.op ? ins.op->name : "copy");
         cost.ms.resize(static_cast<std::size_t>(i) + 1);
@@ -105,12 +108,12 @@ class Bench {
         if (i == 0) cost.flops += shards * ins.flops;
         sum += ms;
       }
-      plan.push_back(sum);
+      instructions.push_back(sum);
       train_step_.run(step_);
       updates.push_back(milliseconds([&] { update(); }));
     }
     std::sort(ops.begin(), ops.end(), [](const OpCost& a, const OpCost& b) { return median(a.ms) > median(b.ms); });
-    return {median(sampling), median(plan), median(updates), ops};
+    return {median(sampling), median(instructions), median(updates), ops};
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "core/check.h"
+#include "data/owned_batch.h"
 #include "train/train_step.h"
 
 namespace saltus::cli {
@@ -30,17 +31,14 @@ void write_npy(const std::string& path, const Shape& shape, DType dtype, const v
 
 /// The training batch of step 0.
 void write_batch(const Task& task, std::int64_t batch_size, const std::string& folder) {
-  const std::vector<SampleField> fields = task.fields();
-  std::vector<AlignedBlock> memory;
-  std::vector<void*> pointers;
-  for (const SampleField& field : fields) {
-    memory.emplace_back(static_cast<std::size_t>(batch_size * field.shape.size()) * 4);
-    pointers.push_back(memory.back().data());
-  }
-  task.sample_train(0, 0, Batch(static_cast<int>(batch_size), pointers));
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    write_npy(folder + "/batch." + fields[i].name + ".npy", fields[i].shape.inserted(0, batch_size), fields[i].dtype,
-              pointers[i]);
+  const std::vector<SampleField> fields = task.bucket_fields(task.train_bucket(0));
+  const OwnedBatch samples(fields, static_cast<int>(batch_size));
+  task.sample_train(0, 0, samples.batch());
+  for (int i = 0; const SampleField& field : fields) {
+    const Shape shape = field.shape.inserted(0, batch_size);
+    if (field.dtype == DType::i32) write_npy(folder + "/batch." + field.name + ".npy", shape, field.dtype, samples.batch().i32(i));
+    if (field.dtype == DType::f32) write_npy(folder + "/batch." + field.name + ".npy", shape, field.dtype, samples.batch().f32(i));
+    ++i;
   }
 }
 

@@ -16,8 +16,11 @@ Action add_plan(CLI::App& app) {
     const std::unique_ptr<Experiment> experiment = build_experiment(config);
     ThreadPool pool(1);
     const TrainStep step(*experiment, config, pool);
+    for (const Experiment::Fact& fact : experiment->facts) {
+      if (fact.values.size() == 1) fmt::print("{} {}: {}\n", fact.measure.name, fact.values[0], fact.measure.long_name);
+    }
     fmt::print("{} parameters; one of {} shards, {} samples each:\n\n{}", experiment->params.count(), config.shards,
-               config.batch_size / config.shards, print(step.plan()));
+               config.batch_size / config.shards, print(step.plan(0)));
     return 0;
   };
 }

@@ -153,7 +153,7 @@ struct Plan::Compiler {
 
   void* address(int id) const {
     const auto i = static_cast<std::size_t>(id), r = static_cast<std::size_t>(root[i]);
-    std::byte* base = external[r] ? external[r] : plan.arena_.data() + arena_offset[r];
+    std::byte* base = external[r] ? external[r] : plan.in_arena(arena_offset[r]);
     return base + offset[i] * 4;
   }
 
@@ -210,14 +210,18 @@ struct Plan::Compiler {
   }
 };
 
-Plan::Plan(const Graph& graph, std::span<const Output> outputs, const ParamLookup& params) {
+Plan::Plan(const Graph& graph, std::span<const Output> outputs, const ParamLookup& params, std::shared_ptr<AlignedBlock> scratch)
+    : scratch_(std::move(scratch)) {
   Compiler c(graph, *this, outputs);
   c.check_kernels();
   c.find_roots_and_lifetimes();
   c.claim_destinations(outputs);
   c.place_leaves(params);
   c.place_values();
-  arena_ = AlignedBlock(c.allocator.high_water());
+  lasting_ = AlignedBlock(scratch_begin_);
+  scratch_bytes_ = c.allocator.high_water() - scratch_begin_;
+  if (!scratch_) scratch_ = std::make_shared<AlignedBlock>(scratch_bytes_);
+  check(scratch_->bytes() >= scratch_bytes_, "a plan needs {} bytes of scratch memory and is given {}", scratch_bytes_, scratch_->bytes());
   c.emit();
   c.fill_leaves();
   c.emit_outputs(outputs);
@@ -229,9 +233,9 @@ void Plan::run() const {
 
 void Plan::run_poisoned() {
   const auto poison = [this](std::size_t offset, std::size_t bytes) {
-    std::fill_n(reinterpret_cast<float*>(arena_.data() + offset), bytes / 4, std::numeric_limits<float>::quiet_NaN());
+    std::fill_n(reinterpret_cast<float*>(in_arena(offset)), bytes / 4, std::numeric_limits<float>::quiet_NaN());
   };
-  poison(scratch_begin_, arena_.bytes() - scratch_begin_);
+  if (scratch_bytes_ > 0) poison(scratch_begin_, scratch_bytes_);
   for (const Instruction& ins : instructions_) {
     ins.kernel({ins.in, ins.out, ins.attrs});
     for (const Instruction::Range& dead : ins.dying) poison(dead.offset, dead.bytes);

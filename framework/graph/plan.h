@@ -38,8 +38,9 @@ class Plan {
   /// Gives the memory of a parameter, which stays where it is for the plan's life.
   using ParamLookup = std::function<float*(const std::string& name, const Shape& shape)>;
 
-  /// Throws Error listing every op that has no kernel.
-  Plan(const Graph& graph, std::span<const Output> outputs, const ParamLookup& params);
+  /// Throws Error listing every op that has no kernel. With `scratch` the plan keeps what one run needs in memory that other plans use too:
+  /// its outputs are valid until any of them runs. A block that is too small is refused: compile the largest plan first.
+  Plan(const Graph& graph, std::span<const Output> outputs, const ParamLookup& params, std::shared_ptr<AlignedBlock> scratch = nullptr);
 
   void run() const;
   /// run() over an arena filled with NaN, where memory is filled with NaN again as soon as its value is dead: a value that depends
@@ -55,13 +56,18 @@ class Plan {
   const float* output(std::size_t i) const { return static_cast<const float*>(outputs_[i]); }
 
   std::span<const Instruction> instructions() const { return instructions_; }
-  std::size_t arena_bytes() const { return arena_.bytes(); }
+  std::size_t arena_bytes() const { return scratch_begin_ + scratch_bytes_; }
+  const std::shared_ptr<AlignedBlock>& scratch() const { return scratch_; }
 
  private:
   struct Compiler;
 
-  AlignedBlock arena_;
-  std::size_t scratch_begin_ = 0;  // below it: inputs and constants, which live from run to run
+  std::byte* in_arena(std::size_t offset) const { return offset < scratch_begin_ ? lasting_.data() + offset : scratch_->data() + (offset - scratch_begin_); }
+
+  // The arena in two blocks: inputs and constants, which live from run to run, and from scratch_begin_ on what lives within one.
+  AlignedBlock lasting_;
+  std::shared_ptr<AlignedBlock> scratch_;
+  std::size_t scratch_begin_ = 0, scratch_bytes_ = 0;
   std::vector<Instruction> instructions_;
   std::map<std::string, void*, std::less<>> inputs_;
   std::vector<void*> outputs_;

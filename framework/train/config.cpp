@@ -100,8 +100,8 @@ std::string resolved_yaml(const TrainConfig& config) {
 std::unique_ptr<Experiment> build_experiment(const TrainConfig& config) {
   const Seeds seeds = config.seeds();
   std::unique_ptr<Experiment> experiment = config.system.build(seeds);
-  Graph graph;  // recorded for the parameters that it declares
-  experiment->record(graph, experiment->params, 1, Purpose::train);
+  Graph graph;  // recorded for the parameters that it declares; two samples, as a model may look from one to the next
+  experiment->record(graph, experiment->params, experiment->whole(2, Purpose::train));
   experiment->params.initialise(Rng(seeds.init, Stream::init));
   return experiment;
 }

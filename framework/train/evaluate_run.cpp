@@ -68,7 +68,7 @@ Evaluation evaluate_streams(const RunReader& run, SystemTable systems, const Eva
               "the model of {} cannot be read in stretches: its task or what it attends to has no end", run.path());
   check_input(!request.lengths.empty(), "--stream needs --lengths");
   Evaluation out;
-  out.step = load_weights(run, request.step, experiment->params);
+  out.step = load_weights(run, request.step, *experiment);
   out.seed = *config.seed_overrides.eval;
   out.lengths = request.lengths;
   out.sets = {experiment->task->eval_sets().front()};
@@ -98,7 +98,7 @@ Evaluation evaluate_run(const RunReader& run, SystemTable systems, const Evaluat
   }
   for (const TrainConfig& config : configs) {
     const std::unique_ptr<Experiment> experiment = build_experiment(config);
-    out.step = load_weights(run, request.step, experiment->params);
+    out.step = load_weights(run, request.step, *experiment);
     out.seed = *config.seed_overrides.eval;
     out.sets = experiment->task->eval_sets();
     out.measures = experiment->eval->measures();
@@ -107,7 +107,7 @@ Evaluation evaluate_run(const RunReader& run, SystemTable systems, const Evaluat
     if (!experiment->references) continue;
     out.reference_measures = experiment->references->measures();
     out.references.push_back(
-        reference_means(*experiment, chunks_of(static_cast<int>(out.sets.size()), request.samples), pool));
+        reference_means(*experiment, chunks_of(*experiment->task, request.samples), pool));
   }
   return out;
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "data/owned_batch.h"
 
 namespace saltus {
 namespace {
@@ -21,12 +22,11 @@ std::size_t numbers_of(const Probe& probe) {
   return static_cast<std::size_t>(n);
 }
 
-std::vector<Chunk> chunks_of(int sets, std::int64_t samples) {
+std::vector<Chunk> chunks_of(const Task& task, std::int64_t samples) {
   std::vector<Chunk> chunks;
-  for (int set = 0; set < sets; ++set) {
-    for (int first = 0; first < samples; first += chunk_size) {
-      chunks.push_back({set, first, std::min(chunk_size, static_cast<int>(samples) - first)});
-    }
+  for (int set = 0; set < static_cast<int>(task.eval_sets().size()); ++set) {
+    const auto n = static_cast<int>(std::min(samples, task.eval_samples(set)));
+    for (int first = 0; first < n; first += chunk_size) chunks.push_back({set, first, std::min(chunk_size, n - first)});
   }
   return chunks;
 }
@@ -64,18 +64,12 @@ SetMeans reference_means(const Experiment& experiment, std::span<const Chunk> ch
   std::vector<std::vector<double>> sums(chunks.size(), std::vector<double>(numbers_of(probe)));
   pool.run(static_cast<int>(chunks.size()), [&](int i, int) {
     const Chunk& chunk = chunks[static_cast<std::size_t>(i)];
-    std::vector<AlignedBlock> memory;
-    std::vector<void*> arrays;
-    for (const SampleField& field : experiment.task->fields()) {
-      arrays.push_back(
-          memory.emplace_back(static_cast<std::size_t>(chunk.size * field.shape.size()) * sizeof(float)).data());
-    }
-    const Batch batch(chunk.size, arrays);
-    experiment.task->sample_eval(chunk.set, chunk.first, batch);
+    const OwnedBatch samples(experiment.task->fields(), chunk.size);
+    experiment.task->sample_eval(chunk.set, chunk.first, samples.batch());
     const auto no_tap = [](const std::string& name) -> TapValue {
       throw Error("references have no taps, and ask for " + name);
     };
-    probe.accumulate(batch, no_tap, sums[static_cast<std::size_t>(i)]);
+    probe.accumulate(samples.batch(), no_tap, sums[static_cast<std::size_t>(i)]);
   });
   return means_of(chunks, sums);
 }
@@ -100,7 +94,7 @@ Evaluator::Evaluator(Experiment& experiment, std::int64_t samples, ThreadPool& p
       forwards_(static_cast<std::size_t>(pool.threads())),
       eval_size_(numbers_of(*experiment.eval)),
       progress_size_(numbers_of(*experiment.progress)) {
-  chunks_ = chunks_of(static_cast<int>(experiment.task->eval_sets().size()), samples);
+  chunks_ = chunks_of(*experiment.task, samples);
   for (auto& forwards : forwards_) {
     for (const Chunk& chunk : chunks_) {
       auto& forward = forwards[{chunk.size, chunk.set == progress_set_}];
@@ -111,7 +105,7 @@ Evaluator::Evaluator(Experiment& experiment, std::int64_t samples, ThreadPool& p
 
 std::unique_ptr<Evaluator::Forward> Evaluator::compile(int batch, bool with_progress) {
   Graph graph;
-  experiment_.record(graph, experiment_.params, batch, with_progress ? Purpose::measure : Purpose::train);
+  experiment_.record(graph, experiment_.params, experiment_.whole(batch, with_progress ? Purpose::measure : Purpose::evaluate));
   std::vector<std::string> taps = experiment_.eval->taps();
   if (with_progress) {
     for (const std::string& name : experiment_.progress->taps()) {

@@ -14,8 +14,8 @@ namespace saltus {
 struct Chunk {
   int set, first, size;
 };
-/// The sets one after another, cut into chunks of at most 128 samples.
-std::vector<Chunk> chunks_of(int sets, std::int64_t samples);
+/// The test sets one after another, `samples` of each or all that it has, cut into chunks of at most 128.
+std::vector<Chunk> chunks_of(const Task& task, std::int64_t samples);
 
 /// Means over test sets with their standard errors, from sums over chunks.
 struct SetMeans {

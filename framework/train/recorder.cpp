@@ -32,6 +32,7 @@ Attributes attributes(const RunOptions& options, const TrainConfig& config, cons
   all.push_back({"config_hash", text_sha256(yaml)});
   all.push_back({"seed", config.seed});
   all.push_back({"parameter_count", e.params.count()});
+  all.insert(all.end(), e.notes.begin(), e.notes.end());
   all.push_back({"config_source_yaml", options.origin.config_source_yaml});
   all.push_back({"overrides", options.origin.overrides});
   if (!options.origin.resumed.empty()) all.push_back({"resumed", options.origin.resumed});
@@ -50,7 +51,7 @@ Recorder::ProbePass::ProbePass(const Graph& graph, Experiment& e, std::int64_t p
 
 Recorder::ProbePass Recorder::compile_probes(Experiment& e, std::int64_t probes) {
   Graph graph;
-  e.record(graph, e.params, probes, Purpose::measure);
+  e.record(graph, e.params, e.whole(probes, Purpose::measure));
   return ProbePass(graph, e, probes);
 }
 
@@ -58,7 +59,7 @@ RunFile Recorder::open(const RunOptions& options, const TrainConfig& config, Thr
   const Experiment& e = experiment_;
   Layout layout = {train_table(), eval_table(e), progress_table(e), events_table(e), weights_table(e.params),
                    attention_table(e, probes_.buffers.batch(), probes_.pattern, probes_.output)};
-  if (e.references) layout.push_back(references_table(e, config.eval.size, pool));
+  if (e.references || !e.facts.empty()) layout.push_back(references_table(e, config.eval.size, pool));
   const double flush_seconds = config.log.flush_seconds;
   if (resume_at) return RunFile::resume(options.folder, std::move(layout), attributes(options, config, e), *resume_at, flush_seconds);
   return RunFile::create(options.folder, std::move(layout), attributes(options, config, e), flush_seconds);

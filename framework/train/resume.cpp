@@ -9,6 +9,7 @@
 #include "config/reader.h"
 #include "config/writer.h"
 #include "train/hdf5.h"
+#include "train/load_weights.h"
 #include "train/posix.h"
 #include "train/provenance.h"
 #include "train/recorder.h"
@@ -95,7 +96,7 @@ void stamp(StateArchive& state, const TrainConfig& config, const RunOrigin& orig
   state.set("seconds", std::span<const double>(&origin.seconds, 1));
 }
 
-ResumePoint resume_point(const RunOptions& options, const TrainConfig& config) {
+ResumePoint resume_point(const RunOptions& options, const TrainConfig& config, const Experiment& experiment) {
   ResumePoint point{StateArchive::read(state_path(options.folder)), options.origin};
   if (!point.state) {
     RunFile::remove(options.folder);
@@ -110,6 +111,8 @@ ResumePoint resume_point(const RunOptions& options, const TrainConfig& config) {
   check_input(options.force || (keys.empty() && !other_program), "{} was saved at step {} {} (--force goes on all the same and records it){}",
               options.folder, step, other_program ? "by another build of saltus" : "under another config",
               keys.empty() ? "" : (other_program ? ", and under another config:" : ":") + keys);
+  const std::string path = options.folder + "/run.h5";
+  if (std::filesystem::exists(path)) check_same_data(RunReader(path), experiment);
   point.origin = origin_of(state);
   std::string& resumed = point.origin.resumed;
   resumed += fmt::format("{}step {}, {}{}{}", resumed.empty() ? "" : "\n", step, utc_now(), other_program ? ", forced: another program" : "",

@@ -34,6 +34,7 @@ struct ResumePoint {
 };
 /// Reads it. Throws Error (bad_input) when the state belongs to another program or config, with the differences, unless options.force.
 /// Where no state had been saved, what was recorded is removed.
-ResumePoint resume_point(const RunOptions& options, const TrainConfig& config);
+/// What the experiment is built from must be what the run began with (check_same_data), options.force or not.
+ResumePoint resume_point(const RunOptions& options, const TrainConfig& config, const Experiment& experiment);
 
 }  // namespace saltus

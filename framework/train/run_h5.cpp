@@ -114,7 +114,7 @@ class Group {
     if (grows) axes.insert(axes.begin(), table_.growing);
     hdf5::write_attribute(group_, {"NX_class", std::string("NXdata")});
     hdf5::write_attribute(group_, {"signal", grows ? table_.variables.front().name : table_.constants.front().name});
-    hdf5::write_attribute(group_, {"axes", axes});
+    if (!axes.empty()) hdf5::write_attribute(group_, {"axes", axes});  // of a single number there are none
   }
 
   void add_growing_dimension(std::int64_t rows) {

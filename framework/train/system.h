@@ -11,18 +11,29 @@
 #include "data/task.h"
 #include "nn/params.h"
 #include "probes/probe.h"
+#include "train/attributes.h"
 
 namespace saltus {
 
-/// What a recorded model is for: training needs the loss alone; measuring needs every tap in full (all queries of every layer).
-enum class Purpose { train, measure };
+/// What a recorded model is for: training needs the loss alone, and may drop out units; evaluating and measuring drop none, and measuring
+/// needs every tap in full (all queries of every layer).
+enum class Purpose { train, evaluate, measure };
+
+/// What to record a model for.
+struct Recording {
+  std::int64_t batch;  // samples
+  Purpose purpose;
+  int bucket;  // of the task, which gives the shapes
+};
 
 /// One built system, ready to train: what the trainer needs to know of a task and a model, and nothing else.
 struct Experiment {
   std::unique_ptr<Task> task;
   ParamStore params;
-  /// Records the model for `batch` samples and returns the mean loss. The graph's inputs carry the names of the task's fields.
-  std::function<Var(Graph& graph, ParamStore& params, std::int64_t batch, Purpose purpose)> record;
+  /// Records the model for a batch and returns the mean loss. The graph's inputs carry the names of the task's fields.
+  std::function<Var(Graph& graph, ParamStore& params, const Recording& recording)> record;
+  /// A batch for measuring: the task's last bucket.
+  Recording whole(std::int64_t batch, Purpose purpose) const { return {batch, purpose, task->buckets() - 1}; }
 
   std::unique_ptr<Probe> eval;      // measured on every test set: run.h5's /eval
   std::unique_ptr<Probe> progress;  // measured on progress_set: run.h5's /progress
@@ -56,12 +67,26 @@ struct Experiment {
   /// Other answers to the same questions, for comparison: a probe of the data alone, without taps. It is measured once on the test sets:
   /// run.h5's /references.
   std::unique_ptr<Probe> references;
-  /// What is known of them without sampling, stored beside them.
+  /// What is known without sampling, of them or of the model; stored beside them.
   struct Fact {
     Measure measure;
     std::vector<double> values;
   };
   std::vector<Fact> facts;
+  /// What run.h5 should say of the task's data: attributes of the file.
+  Attributes notes;
+  /// Names of the notes without which trained weights mean nothing, such as the hash of what was read: a run is neither asked nor gone on
+  /// with where they differ (load_weights.h).
+  std::vector<std::string> binding_notes;
+
+  /// What the model says of a text that the user gives. Null where the task is not about texts.
+  struct Prediction {
+    std::vector<double> probabilities;           // one a class
+    std::vector<std::string> words;              // as the model read them
+    std::vector<std::vector<double>> attention;  // [head][word], each head's sum is 1; no heads where the model does not attend
+  };
+  std::function<Prediction(const std::string& text)> predict;
+  std::vector<std::string> classes;  // of predictions
 };
 
 /// A system as configs see it: its sections of the YAML file, and how to build it from them.

@@ -164,11 +164,11 @@ std::vector<float> attention_row(const Experiment& e, std::span<const float* con
 }
 
 Table references_table(const Experiment& e, std::int64_t samples, ThreadPool& pool) {
-  const std::vector<Chunk> chunks = chunks_of(static_cast<int>(e.task->eval_sets().size()), samples);
-  const SetMeans means = reference_means(e, chunks, pool);
+  const std::vector<Chunk> chunks = chunks_of(*e.task, samples);
+  const SetMeans means = e.references ? reference_means(e, chunks, pool) : SetMeans{};
   Table table{.group = "references", .growing = "", .dims = {{.name = "evalset", .labels = e.task->eval_sets()}}};
   std::size_t at = 0;
-  for (const Measure& m : e.references->measures()) {
+  for (const Measure& m : e.references ? e.references->measures() : std::vector<Measure>{}) {
     const auto n = static_cast<std::size_t>(m.size());
     const auto over_sets = [&](const std::vector<std::vector<double>>& by_set) {
       std::vector<double> all;

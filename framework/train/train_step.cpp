@@ -19,33 +19,42 @@ std::vector<Plan::Output> outputs_of(Var loss, std::span<const Var> grads, const
 
 }  // namespace
 
-TrainStep::Shard::Shard(const Graph& graph, Var loss, std::span<const Var> grads, Experiment& experiment, int first_sample, int size)
-    : gradient(static_cast<std::size_t>(experiment.params.block_size()) * sizeof(float)),
-      plan(graph, outputs_of(loss, grads, experiment.params, gradient.floats()),
-           [&experiment](const std::string& name, const Shape&) { return experiment.params.view(name).data(); }),
-      buffers(experiment.task->fields(), size, plan), first(first_sample) {}
-
 TrainStep::TrainStep(Experiment& experiment, const TrainConfig& config, ThreadPool& pool) : experiment_(experiment), pool_(pool) {
   const auto size = static_cast<int>(config.batch_size / config.shards);
-  Graph graph;
-  const Var loss = experiment.record(graph, experiment.params, size, Purpose::train);
-  std::vector<Var> params;
-  for (const ParamSpec& spec : experiment.params.specs()) params.push_back(graph.param(spec.name, spec.shape));
-  const std::vector<Var> grads = grad(loss, params);
   for (int i = 0; i < config.shards; ++i) {
-    shards_.emplace_back(graph, loss, grads, experiment, i * size, size);
+    shards_.push_back({AlignedBlock(static_cast<std::size_t>(experiment.params.block_size()) * sizeof(float)), i * size, {}});
     gradient_parts_.push_back(shards_.back().gradient.floats());
+  }
+  // The last bucket's arrays are the largest; one runs at a time, so the others use its memory.
+  for (int b = experiment.task->buckets(); b-- > 0;) compile(b, size);
+}
+
+void TrainStep::compile(int bucket, int size) {
+  Graph graph;
+  ParamStore& store = experiment_.params;
+  const Var loss = experiment_.record(graph, store, {size, Purpose::train, bucket});
+  std::vector<Var> params;
+  for (const ParamSpec& spec : store.specs()) params.push_back(graph.param(spec.name, spec.shape));
+  const std::vector<Var> grads = grad(loss, params);
+  for (Shard& shard : shards_) {
+    Plan plan(graph, outputs_of(loss, grads, store, shard.gradient.floats()),
+              [&store](const std::string& name, const Shape&) { return store.view(name).data(); },
+              shard.parts.empty() ? nullptr : shard.parts.back().plan.scratch());
+    BatchBuffers buffers(experiment_.task->bucket_fields(bucket), size, plan);
+    shard.parts.push_front({std::move(plan), std::move(buffers)});
   }
 }
 
 double TrainStep::run(std::int64_t step) {
-  pool_.run(static_cast<int>(shards_.size()), [this, step](int i, int) {
+  const std::size_t b = bucket(step);
+  pool_.run(static_cast<int>(shards_.size()), [this, step, b](int i, int) {
     Shard& shard = shards_[static_cast<std::size_t>(i)];
-    experiment_.task->sample_train(step, shard.first, shard.buffers.batch());
-    shard.plan.run();
+    Part& part = shard.parts[b];
+    experiment_.task->sample_train(step, shard.first, part.buffers.batch());
+    part.plan.run();
   });
   double loss = 0;
-  for (const Shard& shard : shards_) loss += *shard.plan.output(0);
+  for (const Shard& shard : shards_) loss += *shard.parts[b].plan.output(0);
   if (!std::isfinite(loss)) report_divergence(step);
   return loss * scale();
 }
@@ -53,7 +62,7 @@ double TrainStep::run(std::int64_t step) {
 void TrainStep::report_divergence(std::int64_t step) const {
   std::string cause = "the sum of the shards' gradients is not finite";
   for (const Shard& shard : shards_) {
-    if (const std::string found = shard.plan.first_nonfinite(); !found.empty()) {
+    if (const std::string found = shard.parts[bucket(step)].plan.first_nonfinite(); !found.empty()) {
       cause = found;
       break;
     }

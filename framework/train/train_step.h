@@ -22,18 +22,22 @@ class TrainStep {
   double scale() const { return 1 / static_cast<double>(shards_.size()); }
   /// The optimizer's update with these gradients, cut over the pool's threads. Throws as run() does when they are not finite.
   Optimizer::StepResult update(Optimizer& optimizer, std::int64_t step, std::int64_t total);
-  /// One shard's plan, for listings.
-  const Plan& plan() const { return shards_.front().plan; }
+  /// One shard's plan for the bucket of `step`, for listings.
+  const Plan& plan(std::int64_t step) const { return shards_.front().parts[bucket(step)].plan; }
 
  private:
-  struct Shard {
-    AlignedBlock gradient;
+  struct Part {
     Plan plan;
     BatchBuffers buffers;
-    int first;  // sample
-    Shard(const Graph& graph, Var loss, std::span<const Var> grads, Experiment& experiment, int first, int size);
+  };
+  struct Shard {
+    AlignedBlock gradient;
+    int first;               // sample
+    std::deque<Part> parts;  // one a bucket of the task
   };
 
+  void compile(int bucket, int size);
+  std::size_t bucket(std::int64_t step) const { return static_cast<std::size_t>(experiment_.task->train_bucket(step)); }
   [[noreturn]] void report_divergence(std::int64_t step) const;
 
   Experiment& experiment_;

@@ -25,8 +25,8 @@ int thread_count(int asked, std::int64_t shards) {
 }
 
 /// The saved state of a run that is to be resumed; a new run's folder is readied instead.
-ResumePoint begin(const TrainConfig& config, const RunOptions& options) {
-  ResumePoint point = options.resume ? resume_point(options, config) : ResumePoint{std::nullopt, options.origin};
+ResumePoint begin(const TrainConfig& config, const RunOptions& options, const Experiment& experiment) {
+  ResumePoint point = options.resume ? resume_point(options, config, experiment) : ResumePoint{std::nullopt, options.origin};
   if (!options.resume) begin_run(options, config);
   if (point.origin.created.empty()) point.origin.created = utc_now();
   return point;
@@ -51,7 +51,7 @@ class Trainer {
       : config_(config), folder_(options.folder), pool_(thread_count(options.threads, config.shards)), experiment_(build_experiment(config)),
         stop_(config.stop_when, *experiment_), train_step_(*experiment_, config, pool_),
         optimizer_(config.optimizer, static_cast<std::size_t>(experiment_->params.block_size())),
-        evaluator_(*experiment_, config.eval.size, pool_), resume_(begin(config, options)),
+        evaluator_(*experiment_, config.eval.size, pool_), resume_(begin(config, options, *experiment_)),
         recorder_(with_origin(options, resume_.origin), config, *experiment_, pool_, step_of(resume_)), jumps_(config.jumps),
         recent_(options.folder, config.jumps.recent), first_step_(step_of(resume_).value_or(0)),
         line_(options.quiet ? nullptr : stderr, first_step_, config.steps, experiment_->headlines) {

@@ -15,15 +15,15 @@ namespace {
 std::unique_ptr<Experiment> experiment(const IclClassificationConfig& task, const ModelConfig& model) {
   auto e = std::make_unique<Experiment>();
   e->task = std::make_unique<IclClassification>(task, Seeds{});
-  e->record = [task, model](Graph& graph, ParamStore& params, std::int64_t batch, Purpose purpose) {
-    return record(graph, params, task, model, batch, purpose);
+  e->record = [task, model](Graph& graph, ParamStore& params, const Recording& r) {
+    return record(graph, params, task, model, r.batch, r.purpose);
   };
   e->eval = std::make_unique<ClassificationProbe>(IclClassification::label_field);
   e->progress =
       std::make_unique<ProgressProbe>(task, static_cast<int>(model.n_layers), static_cast<int>(model.n_heads));
   e->progress_set = "ic";
   Graph graph;
-  e->record(graph, e->params, 1, Purpose::train);
+  e->record(graph, e->params, e->whole(1, Purpose::train));
   e->params.initialise(Rng(0, Stream::init));
   return e;
 }
@@ -118,7 +118,7 @@ TEST_CASE("an evaluation is the mean over all samples of a set, however they are
   const Evaluation measured(*e, samples);
   for (int set = 0; set < 5; ++set) {
     Graph graph;
-    const Plan::Output loss[] = {{e->record(graph, e->params, samples, Purpose::train)}};
+    const Plan::Output loss[] = {{e->record(graph, e->params, e->whole(samples, Purpose::train))}};
     const Plan plan(graph, loss, [&](const std::string& name, const Shape&) { return e->params.view(name).data(); });
     const BatchBuffers buffers(e->task->fields(), samples, plan);
     e->task->sample_eval(set, 0, buffers.batch());

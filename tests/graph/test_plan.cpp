@@ -79,6 +79,22 @@ TEST_CASE("memory of dead values is reused, and in-place ops need none") {
   CHECK(compile(g, {z}).arena_bytes() == 3 * array);
 }
 
+TEST_CASE("plans that run in turns share the memory of one run, and keep their inputs") {
+  const auto recorded = [](Graph& g, std::int64_t n) { return permute(exp(g.input("x", {2, n})), {1, 0}) + 1.0; };
+  Graph large_graph, small_graph;
+  const Plan::Output large_out[] = {{recorded(large_graph, 50)}}, small_out[] = {{recorded(small_graph, 1)}};
+  const Plan large(large_graph, large_out, nullptr), small(small_graph, small_out, nullptr, large.scratch());
+  fill(large, "x", std::vector<float>(100, 0));
+  fill(small, "x", {0, 0});
+  large.run();
+  small.run();
+  CHECK(small.output(0)[1] == 2);
+  large.run();
+  CHECK(large.output(0)[99] == 2);
+  CHECK(small.scratch() == large.scratch());
+  CHECK_THROWS_WITH(Plan(large_graph, large_out, nullptr, std::make_shared<AlignedBlock>(64)), Catch::Contains("and is given 64"));
+}
+
 TEST_CASE("an in-place op does not overwrite memory that another operand still reads in another shape") {
   Graph g;
   const Var x = exp(g.input("x", {4}));

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <memory>
 
-#include "core/arena.h"
+#include "data/owned_batch.h"
 #include "experiments/icl_regression/studies.h"
 #include "experiments/icl_regression/theory/approximate_loss.h"
 #include "experiments/icl_regression/theory/predictors.h"
@@ -67,11 +67,8 @@ class Estimators {
 };
 
 Sums block_sums(const LinearRegression& task, const Estimators& estimators, int first, int size) {
-  std::vector<AlignedBlock> memory;
-  std::vector<void*> arrays;
-  for (const SampleField& field : task.fields())
-    arrays.push_back(memory.emplace_back(static_cast<std::size_t>(size * field.shape.size()) * sizeof(float)).data());
-  const Batch batch(size, arrays);
+  const OwnedBatch samples(task.fields(), size);
+  const Batch& batch = samples.batch();
   task.sample_eval(0, first, batch);
   using Tokens = Eigen::Map<const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>;
   const Eigen::Index d = task.config().input_dim, length = task.config().n_context;

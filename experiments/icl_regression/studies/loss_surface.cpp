@@ -5,7 +5,7 @@
 #include <cmath>
 #include <memory>
 
-#include "core/arena.h"
+#include "data/owned_batch.h"
 #include "experiments/icl_regression/studies.h"
 #include "experiments/icl_regression/theory/approximate_loss.h"
 
@@ -54,12 +54,8 @@ struct Moments {
 
 /// Of one block of prompts, for every omega.
 std::vector<Moments> moments_of(const LinearRegression& task, const std::vector<double>& omegas, int first, int size) {
-  const std::vector<SampleField> fields = task.fields();
-  std::vector<AlignedBlock> memory;
-  std::vector<void*> arrays;
-  for (const SampleField& field : fields)
-    arrays.push_back(memory.emplace_back(static_cast<std::size_t>(size * field.shape.size()) * sizeof(float)).data());
-  const Batch batch(size, arrays);
+  const OwnedBatch samples(task.fields(), size);
+  const Batch& batch = samples.batch();
   task.sample_eval(0, first, batch);
   const std::int64_t d = task.config().input_dim, length = task.config().n_context, row = length + 1;
   std::vector<Moments> out(omegas.size());

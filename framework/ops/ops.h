@@ -20,6 +20,7 @@ Var relu(Var x);     ///< max(x, 0)
 Var silu(Var x);     ///< x sigmoid(x)
 Var silu_grad(Var x);  ///< the derivative of silu, s (1 + x (1 - s)) with s = sigmoid(x)
 Var detach(Var x);     ///< x, as a value that does not depend on anything: no gradient goes through it; free
+Var again(Var x);      ///< x, but never taken for x where equal nodes are computed once: what is made of it is made anew; free
 
 // Elementwise, two operands, broadcast
 Var operator+(Var a, Var b);
@@ -27,6 +28,11 @@ Var operator-(Var a, Var b);
 Var operator*(Var a, Var b);
 Var operator/(Var a, Var b);
 Var gate(Var a, Var b);  ///< a where b > 0, else 0; no gradient to b
+
+/// x [batch, ...] with each element of sample b kept with probability 1 - rate and then divided by it, else 0. Which ones is a function
+/// of (key[b], site, element): key [batch] is i32 and names step and sample, `site` the place in the model, so a mask is the same in
+/// every shard and replay, and in the gradient. Rate 0 is x itself; 1 or more, or less than 0, is refused.
+Var dropout(Var x, Var key, double rate, int site);
 
 // Shape
 Var reshape(Var x, Shape shape);                               ///< same elements in the same order; free
@@ -64,6 +70,14 @@ Var rms_norm(Var x, Var gain);                                 ///< x / sqrt(mea
 Var query_attention(Var tokens, Var KQ, Var OV, ContextWeights weights, double length = 0);
 /// The gradients of query_attention with respect to KQ and OV for the cotangent dy [batch, N], one after the other in one row.
 Var query_attention_grad(Var tokens, Var KQ, Var OV, Var dy, ContextWeights weights, double length = 0);
+/// Gated recurrent unit (Cho et al. 2014, in the form that PyTorch has) over the words of x [batch, T, E]:
+///   r = sigmoid(x W_r + b_r + h U_r + c_r),  z likewise,  n = tanh(x W_n + b_n + r (h U_n + c_n)),  h' = (1 - z) n + z h
+/// from h = 0; W [E, 3h], U [h, 3h], b [3h] and c [3h] hold r, z, n in that order. mask [batch, T] is 1 for a sequence's words, which
+/// come first, then 0 for its padding, where the result is 0. `reverse` reads each sequence from its last word to its first.
+/// -> h' of every word, [batch, T, h]. No gradient to the mask.
+Var gru(Var x, Var W, Var U, Var b, Var c, Var mask, bool reverse = false);
+/// The gradients of gru with respect to x, W, U, b and c for the cotangent dy [batch, T, h], one after the other in one row.
+Var gru_grad(Var x, Var W, Var U, Var b, Var c, Var mask, Var dy, bool reverse = false);
 
 // Composed of the above; nothing but notation
 inline Var operator*(Var x, double c) { return affine(x, c, 0); }

@@ -34,6 +34,8 @@ void elementwise(std::vector<OpCase>& t) {
                [](Graph& g) { return silu_grad(i32(g, {3})); }, "silu_grad: input 0 must be f32"});
   t.push_back({"detach", "a constant factor", {{odd}}, [](V x, V) { return exp(x[0]) * detach(x[0].graph->constant(2.5)); },
                [](Graph& g) { return detach(i32(g, {3})); }, "detach: input 0 must be f32"});
+  t.push_back({"again", "", {{odd}}, [](V x, V) { return exp(again(x[0])) * x[0]; }, [](Graph& g) { return again(i32(g, {3})); },
+               "again: input 0 must be f32"});
   const std::string refusal = "shapes [2, 3] and [4, 3] do not broadcast";
   t.push_back({"add", "same shape", {{odd, odd}}, [](V x, V) { return x[0] + x[1]; }, mismatched(operator+), refusal});
   t.push_back({"add", "row vector", {{odd, {5}}}, [](V x, V) { return x[0] + x[1]; }});
@@ -87,6 +89,9 @@ void reductions_and_products(std::vector<OpCase>& t) {
 }
 
 void indexed_and_fused(std::vector<OpCase>& t) {
+  t.push_back({"dropout", "", {{{3, 5, 7}}, false, {{3}}, 100}, [](V x, V ids) { return dropout(exp(x[0]), ids[0], 0.4, 2); },
+               [](Graph& g) { return dropout(f32(g, {3, 5}), i32(g, {5}), 0.4, 0); },
+               "dropout: x must be [batch, ...] and key [batch], got [3, 5] and [5]"});
   t.push_back({"take", "", {{{5, 9}}, false, {{2, 3}}, 5}, [](V x, V ids) { return exp(take(x[0], ids[0])); },
                [](Graph& g) { return take(f32(g, {5}), i32(g, {2})); }, "take: the table must be [rows, n], got [5]"});
   t.push_back({"scatter_add", "", {{{2, 3, 9}}, false, {{2, 3}}, 4}, [](V x, V ids) { return exp(scatter_add(x[0], ids[0], 4)); },
@@ -135,6 +140,46 @@ void query_attention_rows(std::vector<OpCase>& t) {
                "query_attention_grad: dy must be [3, 1], got [3, 2]"});
 }
 
+/// Two sequences of three words, one of them padded; what each refuses.
+void gru_rows(std::vector<OpCase>& t) {
+  const auto mask = [](V x, std::vector<double> ones) { return x[0].graph->constant(std::move(ones), {2, 3}); };
+  const Operands in = {{{2, 3, 2}, {2, 6}, {2, 6}, {6}, {6}}};
+  for (const bool reverse : {false, true}) {
+    const std::string way = reverse ? "reverse, " : "";
+    const auto y = [=](std::vector<double> ones) {
+      return [=](V x, V) { return gru(x[0], x[1], x[2], x[3], x[4], mask(x, ones), reverse); };
+    };
+    t.push_back({"gru", way + "ragged", in, y({1, 1, 0, 1, 1, 1})});
+    t.push_back({"gru_states", way + "one is empty", in, y({1, 1, 1, 0, 0, 0})});
+    Operands back = in;
+    back.values.push_back({2, 3, 2});
+    t.push_back({"gru_grad", way + "ragged", back, [=](V x, V) {
+                   return gru_grad(x[0], x[1], x[2], x[3], x[4], mask(x, {1, 1, 1, 1, 0, 0}), x[5], reverse);
+                 }});
+  }
+  const auto refused = [&t, &in](const std::string& op, std::size_t operand, const Shape& wrong, const std::string& why) {
+    const auto expression = [](V x, V) {
+      const Var ones = x[0].graph->constant(std::vector<double>(6, 1), {2, 3});
+      const Var y = gru(x[0], x[1], x[2], x[3], x[4], ones);
+      return gru_grad(x[0], x[1], x[2], x[3], x[4], ones, 2.0 * y);
+    };
+    const auto misuse = [operand, wrong](Graph& g) {
+      std::vector<Shape> shapes = {{2, 3, 4}, {4, 15}, {5, 15}, {15}, {15}, {2, 3}, {2, 3, 5}};
+      shapes[operand] = wrong;
+      std::vector<Var> x;
+      for (const Shape& s : shapes) x.push_back(f32(g, s));
+      return gru_grad(x[0], x[1], x[2], x[3], x[4], x[5], x[6]);
+    };
+    t.push_back({op, why, in, expression, misuse, why});
+  };
+  refused("gru", 0, {2, 3}, "gru: x must be [batch, T, E], got [2, 3]");
+  refused("gru", 1, {4, 5}, "gru: W must be [4, 15], got [4, 5]");
+  refused("gru", 2, {5, 5}, "gru: U must be [h, 3 h], got [5, 5]");
+  refused("gru", 4, {5}, "gru: b and c must be [15], got [15] and [5]");
+  refused("gru_states", 5, {3, 2}, "gru: mask must be [2, 3], got [3, 2]");
+  refused("gru_grad", 6, {2, 3, 4}, "gru_grad: dy must be [2, 3, 5], got [2, 3, 4]");
+}
+
 }  // namespace
 
 const std::vector<OpCase>& op_cases() {
@@ -145,6 +190,7 @@ const std::vector<OpCase>& op_cases() {
     reductions_and_products(t);
     indexed_and_fused(t);
     query_attention_rows(t);
+    gru_rows(t);
     return t;
   }();
   return table;

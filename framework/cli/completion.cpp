@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/verbs.h"
+#include "data/text/fetch.h"
 #include "experiments/registry.h"
 
 namespace saltus::cli {
@@ -111,6 +112,7 @@ _saltus() {
   _saltus_verb "$verb"
   if [[ -n $key ]]; then _saltus_words "$(_saltus_values "${key#--}")" "" "$typed"
   elif [[ $before == --out || $before == --resume ]]; then _saltus_files "" "$typed"
+  elif [[ $before == --file ]]; then _saltus_files "*" "$typed"
   elif [[ $typed == -* ]]; then _saltus_words "$options" "" "$typed"
   elif [[ -n $subverbs ]]; then _saltus_words "$subverbs" "" "$typed"
   elif [[ $positional == config && ${#COMP_WORDS[@]} -gt 3 && $typed != */* ]]; then
@@ -118,6 +120,9 @@ _saltus() {
     [[ ${#COMPREPLY[@]} -gt 0 ]] || _saltus_files "*.@(yaml|yml)" "$typed"
   elif [[ $positional == config ]]; then _saltus_files "*.@(yaml|yml)" "$typed"
   elif [[ $positional == system ]]; then _saltus_words "$_saltus_systems" "" "$typed"
+  elif [[ $positional == corpus ]]; then
+    _saltus_words "$_saltus_corpora" "" "$typed"
+    [[ ${#COMPREPLY[@]} -gt 0 ]] || _saltus_files "*.@(tsv|csv)" "$typed"
   elif [[ $positional == shell ]]; then _saltus_words bash "" "$typed"
   else _saltus_files "*.h5" "$typed"
   fi
@@ -137,6 +142,7 @@ int print_bash(const CLI::App& app) {
   std::vector<std::string> names;
   for (const SystemEntry& entry : systems()) names.emplace_back(entry.name);
   for (const StudyEntry& entry : studies()) names.emplace_back(entry.name);
+  fmt::print("_saltus_corpora=\"{}\"\n", fmt::join(corpus_names(), " "));
   fmt::print("_saltus_systems=\"{}\"\n\n# What may follow a verb.\n_saltus_verb() {{\n  case \"$1\" in\n",
              fmt::join(names, " "));
   for (const Verb& verb : verbs) {

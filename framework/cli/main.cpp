@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", SALTUS_VERSION);
   app.footer("For example:\n  saltus train configs/icl_classification/abrupt.yaml\n\n`saltus VERB --help` says more about each.");
   std::vector<std::pair<const CLI::App*, cli::Action>> verbs;
-  for (auto add : {cli::add_train, cli::add_show, cli::add_ls, cli::add_eval, cli::add_study, cli::add_sweep, cli::add_plan, cli::add_describe, cli::add_bench,
+  for (auto add : {cli::add_train, cli::add_show, cli::add_ls, cli::add_eval, cli::add_predict, cli::add_study, cli::add_sweep, cli::add_data, cli::add_plan, cli::add_describe, cli::add_bench,
                    cli::add_completion}) {
     cli::Action action = add(app);
     verbs.emplace_back(app.get_subcommands([](CLI::App*) { return true; }).back(), std::move(action));

@@ -17,7 +17,9 @@ Action add_bench(CLI::App& app);
 Action add_show(CLI::App& app);
 Action add_ls(CLI::App& app);
 Action add_eval(CLI::App& app);
+Action add_predict(CLI::App& app);
 Action add_study(CLI::App& app);
+Action add_data(CLI::App& app);
 Action add_completion(CLI::App& app);
 Action add_sweep(CLI::App& app);
 /// Of `sweep`, in files of their own.

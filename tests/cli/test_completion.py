@@ -51,9 +51,15 @@ class Completion(CommandTest):
     def test_what_other_verbs_take(self):
         self.assertEqual(self.complete("describe", "icl_c"), ["icl_classification"])
         self.assertEqual(self.complete("completion", ""), ["bash"])
+        self.assertEqual(self.complete("data", "show", "debian"), ["debian_sections", "debian_topics4"])
+        self.write("reviews.csv", "")
+        self.assertEqual(self.complete("data", "show", "rev"), ["reviews.csv"])
         self.write("copy.h5", "")
         os.mkdir(self.path("cool"))
         self.assertEqual(self.complete("show", "co"), ["cool", "copy.h5"])
+        self.write("coffee.txt", "")
+        self.assertEqual(self.complete("predict", "co"), ["cool", "copy.h5"])
+        self.assertEqual(self.complete("predict", "cool", "--file", "co"), ["coffee.txt", "completion.bash", "cool", "copy.h5"])
 
     def test_the_script_is_good_bash_and_another_shell_is_refused(self):
         subprocess.run(["bash", "-n", self.path("completion.bash")], check=True)

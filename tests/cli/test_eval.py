@@ -87,6 +87,8 @@ class Eval(CommandTest):
                             "model: {n_layers: 1, d_model: 16, width: 16, mixer: {n_heads: 1, d_head: 8, chunk: 8}}\n"
                             "eval: {every: 20, size: 64}\n")
         self.train("needle", "--quiet", config=config)
+        with h5py.File(self.path("needle", "run.h5")) as run:  # M and S of one head, and the last three inputs of three convolutions
+            self.assertEqual(run["references/state_size"][()], 2 * 8 * 8 + 3 * 3 * 8)
         whole, stream = (json.loads(self.saltus("eval", "needle", "--json", "--lengths", "300", "--samples", "1008", *more)[0])["sets"]["test"]
                          for more in (["--out", "a.h5"], ["--out", "b.h5", "--stream"]))
         for name in ("loss", "accuracy"):

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from command import JUMPING, SALTUS, SMALL, CommandTest
+from small_texts import CONFIG, reviews
 
 KILLS = int(os.environ.get("SALTUS_KILLS", "200"))
 
@@ -68,6 +69,19 @@ class Resume(CommandTest):
         with h5py.File(self.path("adam/run.h5")) as f:
             self.assertEqual(len(f["events/step"]), 1, "the comparison covers a jump and what is stored around it")
         print(f"{kills} kills in {runs} runs", end=" ", flush=True)
+
+    def test_kills_of_a_run_whose_batches_are_of_unlike_lengths(self):
+        self.write("reviews.tsv", reviews(40))
+        config = self.write("lama.yaml", CONFIG)
+        args = ["steps=400", "log.every=1", "model.dropout=0.3", "checkpoints.every=40"]
+        begin = time.monotonic()
+        self.saltus("train", config, "--out", "straight", "--quiet", *args)
+        life = time.monotonic() - begin
+        choose, kills, runs = random.Random(5), 0, 0
+        while kills < min(KILLS, 10):
+            kills += self.kill_and_resume_until_done(config, f"run{runs}", args, choose, 1.1 * life)
+            self.assert_same_datasets("straight/run.h5", f"run{runs}/run.h5")
+            runs += 1
 
     def test_a_signal_stops_and_the_resumed_run_ends_the_same(self):
         for sig in [signal.SIGINT, signal.SIGTERM]:

@@ -64,6 +64,38 @@ class Study(CommandTest):
         table = self.open("study: icl_regression.saturation\nsettings: {scale: [1e-6], n_context: [25], input_dim: [4], samples: 100}\n", "saturation")
         np.testing.assert_allclose(table.norm_quantile, 0.2, rtol=1e-4)
 
+    def test_the_cost_of_attention_is_that_of_the_formulas(self):
+        text = "study: lama.cost\nsettings: {length: [8, 16, 32], n_heads: [1, 4], timed_heads: 4, d_hidden: 8, d_attention: 6, batch: 2, rounds: 3, least_ms: 0}\n"
+        cost, again = self.open(text, "cost"), self.open(text, "cost", "--threads", "2")
+        d, d_a = 16, 6
+        attention = cost.parameters.sel(part="attention")
+        for m in (1, 4):
+            known = {"lama": 2 * d * m + d, "lama_ctx": 2 * d * m, "structured": d * d_a + d_a * m, "bilinear": m * d * d, "transformer": 4 * d * d + 4 * d}
+            self.assertEqual({pooling: int(attention.sel(pooling=pooling, n_heads=m)) for pooling in known}, known)
+        np.testing.assert_array_equal(cost.parameters.sel(part="total"), cost.parameters.drop_sel(part="total").sum("part"))
+
+        # What the formulas leave out, such as tanh and softmax, makes the count larger, but not by half.
+        T = cost.length
+        products = {
+            "attention: structured": 2 * T * (d * d_a + d_a * 4 + d * 4),
+            "attention: lama_ctx": 2 * (T * d * d + T * d * 4 + d * 4 + T * d * 4),
+            "attention: lama_ctx, no word MLP": 2 * (T * d * 4 + d * 4 + T * d * 4),
+            "attention: transformer": 2 * (4 * T * d * d + 2 * T * T * d),
+        }
+        for timed, flops in products.items():
+            ratio = 1e6 * cost.mflop.sel(timed=timed) / flops
+            self.assertTrue(np.all((1 < ratio) & (ratio < 1.5)), (timed, ratio.values))
+        self.assertAlmostEqual(float(cost.mflop_slope.sel(timed="attention: structured")), 1, 6)
+        self.assertGreater(float(cost.mflop_slope.sel(timed="attention: transformer")), 1.3)
+
+        for name, values in cost.data_vars.items():  # what says that it differs is time, and all else is the same bits
+            if "no two runs" in values.attrs["long_name"]:
+                self.assertTrue(name.startswith("milliseconds"))
+            else:
+                self.assertTrue(values.equals(again[name]), name)
+        self.assertTrue(np.all(cost.milliseconds > 0))
+        np.testing.assert_array_equal(cost.milliseconds, cost.milliseconds_of_round.median("round"))
+
     def test_where_it_comes_from_is_in_the_file(self):
         with h5py.File(self.study("study: icl_regression.saturation\nseed: 3\nsettings: {samples: 16}\n")) as f:
             self.assertEqual(f.attrs["study"], "icl_regression.saturation")

@@ -14,6 +14,7 @@ import numpy as np
 import xarray
 
 from command import HERE, JUMPING, SALTUS, SMALL, CommandTest
+from small_texts import CONFIG, reviews
 
 
 class Train(CommandTest):
@@ -71,6 +72,13 @@ class Train(CommandTest):
         self.train("other", "--quiet", "seed=1")
         done = subprocess.run(["h5diff", self.path("sgd1/run.h5"), self.path("other/run.h5"), "/train/loss"], capture_output=True)
         self.assertEqual(done.returncode, 1, "another seed must give other numbers, or the comparison above proves nothing")
+
+    def test_batches_of_unlike_lengths_give_the_same_bytes_with_one_thread_and_two(self):
+        self.write("reviews.tsv", reviews(40))
+        config = self.write("lama.yaml", CONFIG)
+        for threads in ["1", "2"]:
+            self.train(threads, "--quiet", "--threads", threads, "steps=60", "log.every=1", "model.dropout=0.3", config=config)
+        self.assert_same_datasets("1/run.h5", "2/run.h5")
 
     def test_each_stream_has_a_seed_of_its_own(self):
         def first(out, *args):

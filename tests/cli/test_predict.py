@@ -1,0 +1,147 @@
+"""`saltus predict`: a model that was trained on texts answers about new ones; and what happens when its texts have changed."""
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from command import SALTUS, CommandTest
+from small_texts import CONFIG, reviews
+
+class TextTest(CommandTest):
+    def setUp(self):
+        super().setUp()
+        self.write("reviews.tsv", reviews(16))
+        self.write("lama.yaml", CONFIG.replace("max_length: 40", "max_length: 16"))
+
+    def train_lama(self, *overrides):
+        self.saltus("train", "lama.yaml", "--out", "run", "--quiet", *overrides)
+
+    def predict(self, *args, rc=0, **kwargs):
+        return self.saltus("predict", "run", *args, rc=rc, **kwargs)
+
+    def answers(self, *args, **kwargs):
+        return json.loads(self.predict("--json", *args, **kwargs)[0])
+
+
+class Predict(TextTest):
+    def test_words_classes_and_attention_and_the_same_in_words(self):
+        self.train_lama()
+        text = "We came again: the soup was LOVELY!"
+        [told] = self.answers("--text", text)
+        self.assertEqual((told["text"], told["class"]), (text, "praise"))
+        self.assertEqual(told["words"], ["we", "came", "again", ":", "the", "soup", "was", "lovely", "!"])
+        self.assertEqual(list(told["probabilities"]), ["complaint", "praise"])
+        self.assertAlmostEqual(sum(told["probabilities"].values()), 1)
+        self.assertGreater(told["probabilities"]["praise"], 0.9)
+        self.assertEqual(len(told["attention"]), 3)
+        for head in told["attention"]:
+            self.assertEqual(len(head), 9)
+            self.assertAlmostEqual(sum(head), 1, places=5)
+
+        out, err = self.predict("--text", text, "--words", "2")
+        self.assertEqual(err, "")
+        lines = out.splitlines()
+        self.assertEqual(lines[:3], ["run at step 150; in brackets: attention, 1 where all words get the same", "", text])
+        falling = sorted(told["probabilities"].items(), key=lambda entry: -entry[1])
+        self.assertEqual(lines[3:5], [f"  {100 * p:6.1f}%  {name}" for name, p in falling])
+        for head, line in enumerate(lines[5:]):
+            most = sorted(range(9), key=lambda i: -told["attention"][head][i])[:2]
+            shown = "  ".join(f"{told['words'][i]} ({9 * told['attention'][head][i]:.2f})" for i in most)
+            self.assertEqual(line, f"  head {head}  {shown}")
+        self.assertEqual(len(lines), 8)
+
+    def test_a_text_a_line_from_a_file_or_standard_input(self):
+        self.train_lama()
+        texts = "the soup was stale\r\n\n   \nthe soup was fine\n"
+        told = self.answers("--file", self.write("new.txt", texts))
+        self.assertEqual([t["text"] for t in told], ["the soup was stale", "the soup was fine"])
+        self.assertEqual([t["class"] for t in told], ["complaint", "praise"])
+        self.assertEqual(told, self.answers("--file", "-", input=texts))
+        self.assertEqual(told[:1], self.answers("--text", "the soup was stale"), "a text's answer does not depend on its neighbours")
+
+    def test_words_that_are_unknown_too_many_or_none(self):
+        self.train_lama()
+        long, unknown, none = self.answers("--file", "-", input="good " * 30 + "\nzeitgeist\n\u200b\n")
+        self.assertEqual(long["words"], ["good"] * 16, "cut at max_length")
+        self.assertEqual(unknown["words"], ["zeitgeist"])
+        self.assertEqual(none["words"], ["<unknown>"])
+        self.assertEqual(unknown["probabilities"], none["probabilities"])
+
+    def test_a_model_that_does_not_attend_has_no_heads_to_show(self):
+        self.train_lama("model.pooling=mean", "steps=20")
+        self.assertEqual(self.answers("--text", "good soup")[0]["attention"], [])
+        out, _ = self.predict("--text", "good soup")
+        self.assertTrue(out.startswith("run at step 20\n\ngood soup\n"), out)
+        self.assertNotIn("head", out)
+
+    def test_a_transformers_attention_is_the_mean_over_its_words(self):
+        self.train_lama("model.pooling=transformer", "steps=20")
+        for head in self.answers("--text", "the soup was good")[0]["attention"]:
+            self.assertEqual(len(head), 4)
+            self.assertAlmostEqual(sum(head), 1, places=5)
+
+    def test_an_earlier_snapshot(self):
+        self.train_lama()
+        first, last = self.answers("--text", "lovely", "--step", "0"), self.answers("--text", "lovely")
+        self.assertGreater(last[0]["probabilities"]["praise"], first[0]["probabilities"]["praise"])
+        self.assertIn("run/run.h5 has no snapshot of step 7; it has those of 0, 100, 150", self.predict("--text", "a", "--step", "7", rc=2)[1])
+
+    def test_what_is_wrong_is_bad_input(self):
+        self.train_lama("steps=0")
+        self.assertIn("--text", self.predict(rc=2)[1])
+        self.assertIn("--file", self.predict("--text", "a", "--file", "-", rc=2)[1])
+        self.assertEqual(self.predict("--file", "absent.txt", rc=2)[1], "cannot read absent.txt\n")
+        self.assertEqual(self.predict("--text", " ", rc=2)[1], "--text has no text in it\n")
+        self.write("empty.txt", "\n \n")
+        self.assertEqual(self.predict("--file", "empty.txt", rc=2)[1], "empty.txt has no text in it\n")
+        self.assertEqual(self.predict("--file", "-", rc=2, input="\n")[1], "standard input has no text in it\n")
+        self.train("small", "--quiet", "steps=0")
+        self.assertEqual(self.saltus("predict", "small", "--text", "a", rc=2)[1], "the model of small/run.h5 does not read texts\n")
+
+
+class ChangedCorpus(TextTest):
+    """The numbers of the words come from the corpus: with another one the weights would be of other words."""
+
+    def assert_refused(self, *args, says):
+        self.assertIn(says, self.saltus(*args, rc=2)[1])
+
+    def test_a_corpus_that_is_gone(self):
+        self.train_lama("steps=0")
+        os.remove(self.path("reviews.tsv"))
+        for args in [("predict", "run", "--text", "a"), ("eval", "run")]:
+            self.assert_refused(*args, says="there is no corpus 'reviews.tsv'")
+
+    def test_a_corpus_that_has_changed_is_refused(self):
+        self.train_lama("steps=0")
+        # As many words as before, one of them another.
+        self.write("reviews.tsv", reviews(16).replace("lovely", "lively"))
+        says = "run/run.h5: its data are not those it was trained on: corpus_sha256 was "
+        self.assert_refused("predict", "run", "--text", "a", says=says)
+        self.assert_refused("eval", "run", says=says)
+        self.write("reviews.tsv", reviews(16))
+        self.saltus("eval", "run")
+        self.predict("--text", "a")
+
+    def test_other_words_of_the_same_corpus_are_refused(self):
+        self.train_lama("steps=0", "task.max_words=6")
+        self.assert_refused("eval", "run", "task.validation_share=0.4", says="vocabulary_sha256 was ")
+        self.saltus("eval", "run", "task.max_length=12", rc=2)  # that is --lengths
+        self.saltus("eval", "run", "--lengths", "12", "--seed", "3")
+
+    def test_a_run_does_not_go_on_with_another_corpus(self):
+        process = subprocess.Popen([SALTUS, "train", "lama.yaml", "steps=100000000", "--out", "run", "--quiet"], stdout=subprocess.DEVNULL, cwd=self.dir)
+        while not os.path.exists(self.path("run", "state.bin")):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(), 75)
+        before = {name: self.read(f"run/{name}") for name in os.listdir(self.path("run")) if name != "recent"}
+        self.write("reviews.tsv", reviews(16).replace("lovely", "lively"))
+        for forced in ([], ["--force"]):
+            self.assert_refused("train", "--resume", "run", *forced, says="run/run.h5: its data are not those it was trained on: corpus_sha256 was ")
+        self.assertEqual(before, {name: self.read(f"run/{name}") for name in before})
+
+
+if __name__ == "__main__":
+    unittest.main()

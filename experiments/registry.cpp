@@ -4,6 +4,8 @@
 #include "experiments/icl_regression/random_features/study.h"
 #include "experiments/icl_regression/studies.h"
 #include "experiments/icl_regression/system.h"
+#include "experiments/lama/studies/cost.h"
+#include "experiments/lama/system.h"
 #include "experiments/titans/system.h"
 
 namespace saltus {
@@ -17,6 +19,8 @@ SystemTable systems() {
       {"titans_needle", "a key and its value in filler, by the same models", titans::needle_system},
       {"titans_copy", "selective copying, by the same models", titans::copy_system},
       {"titans_tracking", "parity and permutations, by the same models", titans::tracking_system},
+      {"titans_regression", "regression in context on coefficients that drift, by the same models", titans::regression_system},
+      {"lama", "text classification by low-rank multi-head attention over a GRU (Mehta et al. 2019) and its rivals", lama::system},
   };
   return table;
 }
@@ -30,6 +34,7 @@ StudyTable studies() {
       {"icl_regression.random_features", "random-feature attention against a random-feature MLP: test risk and sample size (Fu et al. 2023)",
        icl_regression::random_features_study},
       {"icl_regression.saturation", "how concentrated attention is: norms of softmax(s X x_q)", icl_regression::saturation_study},
+      {"lama.cost", "what low-rank multi-head attention and its rivals cost: parameters against heads, time of inference against length", lama::cost_study},
   };
   return table;
 }

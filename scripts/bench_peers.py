@@ -24,6 +24,7 @@ SYSTEMS = {
     "icl_classification": "configs/icl_classification/abrupt.yaml",
     "icl_regression": "configs/icl_regression/two_heads.yaml",
     "titans_recall": "configs/titans/recall_memory.yaml",
+    "lama": "configs/lama/speed.yaml",
 }
 # Relative to the largest magnitude of each array; weights after the step in spacings of float32 numbers of that size.
 TOLERANCE = {"loss": 1e-5, "gradients": 1e-4, "weights": 4}

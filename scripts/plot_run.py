@@ -6,6 +6,8 @@ icl_classification   loss, accuracy, progress measures, and attention maps befor
 icl_regression       loss beside known predictors' risks, omega and mu of each head, pattern measures, and the heads' circuits at the
                      end and on the way
 icl_regression_deep  loss, and error against the number of pairs seen
+titans_regression    the same, and what moves inside
+lama                 loss, accuracy beside Naive Bayes, attention's entropy and peak, texts as the heads read them, and each head's words
 
 Needs h5py and matplotlib, which Debian installs for /usr/bin/python3.
 """
@@ -18,7 +20,7 @@ import sys
 try:
     import h5py
 
-    from plots import icl_classification, icl_regression, icl_regression_deep, titans
+    from plots import icl_classification, icl_regression, icl_regression_deep, lama, titans, titans_regression
     from plots.common import WrongInput
 except ImportError as missing:
     sys.exit(f"plot_run.py: {missing}: run it as /usr/bin/python3 scripts/plot_run.py, after apt install python3-h5py python3-matplotlib")
@@ -28,6 +30,8 @@ FIGURES = {
     "icl_classification": icl_classification,
     "icl_regression": icl_regression,
     "icl_regression_deep": icl_regression_deep,
+    "titans_regression": titans_regression,
+    "lama": lama,
     **{f"titans_{task}": titans for task in ("recall", "needle", "copy", "tracking")},
 }
 

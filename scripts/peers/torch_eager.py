@@ -55,7 +55,7 @@ class TorchEager:
         with torch.no_grad():
             for name, value in self.before.items():
                 weight = self.model.weight(name)
-                weight.copy_(value.view_as(weight))
+                weight.copy_(value.reshape(weight.shape))
         self.optimizer = self.make_optimizer(self.model.parameters())
         self.batch = self.first_batch
 
@@ -76,7 +76,7 @@ class TorchEager:
         self.reset()
         for name in self.before:
             weight = self.model.weight(name)
-            weight.grad = torch.from_numpy(gradients[name]).view_as(weight).clone()
+            weight.grad = torch.from_numpy(gradients[name]).reshape(weight.shape).clone()
         self.optimizer.step()
 
     def gradients(self):

@@ -1,0 +1,247 @@
+#include "experiments/lama/studies/cost.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <memory>
+
+#include "experiments/lama/parameters.h"
+#include "experiments/lama/studies/timed_part.h"
+
+namespace saltus::lama {
+namespace {
+
+struct Settings {
+  std::vector<std::int64_t> length = {32, 64, 128, 256, 512}, n_heads = {1, 2, 4, 8, 16, 32};
+  std::int64_t timed_heads = 8, d_embed = 64, d_hidden = 48, rank = 1, d_attention = 64, classifier_width = 64;
+  std::int64_t vocabulary = 5000, classes = 2;
+  std::int64_t batch = 8, rounds = 5;
+  double least_ms = 20;
+
+  void fields(Fields& f) {
+    f.field("length", length, "words of a text (T) that times are measured at, at least three, rising", at_least(1));
+    f.field("n_heads", n_heads, "heads (m) that parameters are counted for", between(1, 1024));
+    f.field("timed_heads", timed_heads, "heads of everything timed; must divide 2 d_hidden for the transformer's sake",
+            between(1, 1024));
+    f.field("d_embed", d_embed, "width of a word's embedding", at_least(1));
+    f.field("d_hidden", d_hidden, "units of each direction of the GRU; a word is 2 d_hidden wide", at_least(1));
+    f.field("rank", rank, "columns of each factor of a head's bilinear form", at_least(1));
+    f.field("d_attention", d_attention, "hidden units of structured's attention", at_least(1));
+    f.field("classifier_width", classifier_width, "hidden units of the classifier", at_least(1));
+    f.field("vocabulary", vocabulary, "numbers that a word can have", between(2, 1 << 24));
+    f.field("classes", classes, "classes of the texts", at_least(2));
+    f.field("batch", batch, "texts computed at once", between(1, 1 << 16));
+    f.field("rounds", rounds, "times everything is timed, in turns; the median counts", between(1, 1000));
+    f.field("least_ms", least_ms, "milliseconds of processor time that one timing repeats its part for, at least",
+            at_least(0));
+    f.require(length.size() >= 3 && std::ranges::is_sorted(length, std::ranges::less_equal()), "length",
+              "a slope needs three lengths or more, each longer than the one before");
+    f.require(!n_heads.empty(), "n_heads", "parameters are counted for one number of heads or more: [8]");
+    f.require(2 * d_hidden % timed_heads == 0, "timed_heads",
+              fmt::format("timed_heads ({}) must divide the width of an encoded word ({} = 2 d_hidden)", timed_heads,
+                          2 * d_hidden));
+  }
+
+  ModelConfig model() const {
+    return {.d_embed = d_embed,
+            .d_hidden = d_hidden,
+            .n_heads = timed_heads,
+            .rank = rank,
+            .d_attention = d_attention,
+            .classifier_width = classifier_width};
+  }
+  ParameterCounts parameters(const char* pooling, std::int64_t heads) const {
+    ModelConfig m = model();
+    m.pooling = pooling;
+    m.n_heads = heads;
+    return parameter_counts(m, vocabulary, classes);
+  }
+};
+
+constexpr const char* counted[] = {"lama", "lama_ctx", "structured", "bilinear", "transformer"};
+
+template <class T>
+std::vector<double> as_doubles(const std::vector<T>& v) {
+  return {v.begin(), v.end()};
+}
+
+double median(std::vector<double> v) {
+  const auto middle = v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2);
+  std::nth_element(v.begin(), middle, v.end());
+  return *middle;
+}
+
+/// First of the lengths that slopes are fitted over: the upper half's, the middle one included.
+std::size_t slope_begin(std::size_t lengths) { return (lengths - 1) / 2; }
+
+/// Least squares' slope of log y on log x over the upper half of x.
+double slope(const std::vector<std::int64_t>& x, const double* y) {
+  const std::size_t begin = slope_begin(x.size());
+  const auto n = static_cast<double>(x.size() - begin);
+  double mean_x = 0, mean_y = 0, xx = 0, xy = 0;
+  for (std::size_t i = begin; i < x.size(); ++i) {
+    mean_x += std::log(static_cast<double>(x[i])) / n;
+    mean_y += std::log(y[i]) / n;
+  }
+  for (std::size_t i = begin; i < x.size(); ++i) {
+    const double dx = std::log(static_cast<double>(x[i])) - mean_x;
+    xx += dx * dx;
+    xy += dx * (std::log(y[i]) - mean_y);
+  }
+  return xy / xx;
+}
+
+/// Of every timed part, row-major.
+struct Times {
+  std::vector<double> of_round;             // [timed, length, round]
+  std::vector<double> ms, mflop;            // [timed, length]
+  std::vector<double> slope_ms, slope_ops;  // [timed]
+};
+
+Times measured(const Settings& s, const StudyContext& context) {
+  const std::span<const Part> parts = timed_parts();
+  const Seeds seeds{.init = context.seed, .data = context.seed, .eval = context.seed, .task = context.seed};
+  const auto rounds = static_cast<std::size_t>(s.rounds), lengths = s.length.size();
+  std::vector<std::unique_ptr<TimedPart>> compiled;  // [timed, length]
+  for (const Part& part : parts) {
+    for (const std::int64_t length : s.length) {
+      const TextShape shape{s.vocabulary, s.classes, length};
+      compiled.push_back(std::make_unique<TimedPart>(part, s.model(), shape, s.batch, seeds));
+    }
+  }
+  Times t;
+  t.of_round.resize(compiled.size() * rounds);
+  // In turns, so that a machine that is slow for a while is slow for all.
+  for (std::size_t round = 0; round < rounds; ++round) {
+    for (std::size_t i = 0; i < compiled.size(); ++i) {
+      t.of_round[i * rounds + round] = compiled[i]->milliseconds(s.least_ms);
+      context.progress(static_cast<double>(round * compiled.size() + i + 1) /
+                       static_cast<double>(rounds * compiled.size()));
+    }
+  }
+  for (std::size_t i = 0; i < compiled.size(); ++i) {
+    const auto begin = t.of_round.begin() + static_cast<std::ptrdiff_t>(i * rounds);
+    t.ms.push_back(median({begin, begin + static_cast<std::ptrdiff_t>(rounds)}));
+    t.mflop.push_back(compiled[i]->flops() / 1e6);
+  }
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    t.slope_ms.push_back(slope(s.length, t.ms.data() + i * lengths));
+    t.slope_ops.push_back(slope(s.length, t.mflop.data() + i * lengths));
+  }
+  return t;
+}
+
+Table table_of(const Settings& s, const Times& t) {
+  std::vector<std::string> labels;
+  for (const Part& part : timed_parts()) labels.emplace_back(part.label);
+  std::vector<double> parameters;
+  for (const char* pooling : counted) {
+    for (const std::int64_t m : s.n_heads) {
+      const std::vector<double> values = s.parameters(pooling, m).values();
+      parameters.insert(parameters.end(), values.begin(), values.end());
+    }
+  }
+  const std::string differs = "; depends on the machine and its load: no two runs of the study agree";
+  Table table{.group = "cost",
+              .growing = "",
+              .dims = {{.name = "pooling", .labels = {std::begin(counted), std::end(counted)}},
+                       {.name = "n_heads", .values = as_doubles(s.n_heads)},
+                       {.name = "part", .labels = part_names()},
+                       {.name = "timed", .labels = labels},
+                       {.name = "length", .long_name = "words of a text", .values = as_doubles(s.length)},
+                       {.name = "round", .size = s.rounds}}};
+  table.constants = {
+      {"parameters", {"pooling", "n_heads", "part"}, parameters, "numbers that each part of the model learns"},
+      {"mflop",
+       {"timed", "length"},
+       t.mflop,
+       fmt::format("millions of operations a text of {} heads, a multiplication and an addition being two",
+                   s.timed_heads)},
+      {"mflop_slope", {"timed"}, t.slope_ops, "slope of log mflop on log length over the upper half of the lengths"},
+      {"milliseconds",
+       {"timed", "length"},
+       t.ms,
+       fmt::format("inference, milliseconds of one thread's processor time a text, {} heads, {} texts at once, median "
+                   "of rounds{}",
+                   s.timed_heads, s.batch, differs)},
+      {"milliseconds_of_round", {"timed", "length", "round"}, t.of_round, "milliseconds, round by round" + differs},
+      {"milliseconds_slope",
+       {"timed"},
+       t.slope_ms,
+       "slope of log milliseconds on log length over the upper half of the lengths" + differs}};
+  return table;
+}
+
+/// A row of the printed tables.
+std::string row(const std::string& label, const std::vector<std::string>& cells) {
+  std::string line = fmt::format("{:<34}", label);
+  for (const std::string& cell : cells) line += fmt::format("{:>9}", cell);
+  return line;
+}
+
+void add_parameter_lines(const Settings& s, std::vector<std::string>& lines) {
+  std::vector<std::string> head;
+  for (const std::int64_t m : s.n_heads) head.push_back(fmt::format("m = {}", m));
+  lines.push_back(row("parameters of the attention", head));
+  for (const char* pooling : counted) {
+    std::vector<std::string> cells;
+    for (const std::int64_t m : s.n_heads) cells.push_back(fmt::format("{}", s.parameters(pooling, m).attention));
+    lines.push_back(row(pooling, cells));
+  }
+  lines.push_back(row("parameters of the model", head));
+  for (const char* pooling : counted) {
+    std::vector<std::string> cells;
+    for (const std::int64_t m : s.n_heads) cells.push_back(fmt::format("{}", s.parameters(pooling, m).total()));
+    lines.push_back(row(pooling, cells));
+  }
+  const ParameterCounts lama = s.parameters("lama_ctx", s.timed_heads),
+                        transformer = s.parameters("transformer", s.timed_heads);
+  const auto ratio = [&transformer](std::int64_t n) {
+    return static_cast<double>(transformer.attention) / static_cast<double>(n);
+  };
+  lines.push_back(fmt::format(
+      "m = {}: a transformer's attention has {:.1f} times lama_ctx's parameters; {:.1f} times, if the {} of "
+      "the word MLP count as lama_ctx's attention",
+      s.timed_heads, ratio(lama.attention), ratio(lama.attention + lama.word_mlp), lama.word_mlp));
+}
+
+void add_time_lines(const Settings& s, const Times& t, std::vector<std::string>& lines) {
+  std::vector<std::string> head;
+  for (const std::int64_t length : s.length) head.push_back(fmt::format("T = {}", length));
+  head.insert(head.end(), {"slope", "of MFLOP"});
+  lines.push_back(row("milliseconds a text", head));
+  const std::span<const Part> parts = timed_parts();
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    std::vector<std::string> cells;
+    for (std::size_t l = 0; l < s.length.size(); ++l)
+      cells.push_back(fmt::format("{:.4f}", t.ms[i * s.length.size() + l]));
+    cells.push_back(fmt::format("{:.2f}", t.slope_ms[i]));
+    cells.push_back(fmt::format("{:.2f}", t.slope_ops[i]));
+    lines.push_back(row(parts[i].label, cells));
+  }
+  lines.push_back(fmt::format(
+      "slope: of log milliseconds on log T from T = {} on; beside it what counting operations gives. Times "
+      "are one thread's processor time, {} texts at once, medians of {} rounds; they differ from run to run",
+      s.length[slope_begin(s.length.size())], s.batch, s.rounds));
+}
+
+Findings run(const Settings& s, const StudyContext& context) {
+  const Times t = measured(s, context);
+  std::vector<std::string> lines;
+  add_parameter_lines(s, lines);
+  lines.emplace_back();
+  add_time_lines(s, t, lines);
+  return {{table_of(s, t)}, lines};
+}
+
+}  // namespace
+
+Study cost_study() {
+  auto settings = std::make_shared<Settings>();
+  return {.settings = [settings](Fields& f) { settings->fields(f); },
+          .run = [settings](const StudyContext& c) { return run(*settings, c); }};
+}
+
+}  // namespace saltus::lama

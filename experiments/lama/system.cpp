@@ -1,0 +1,57 @@
+#include "experiments/lama/system.h"
+
+#include "data/text/text_classification.h"
+#include "experiments/lama/facts.h"
+#include "experiments/lama/model.h"
+#include "experiments/lama/predict.h"
+#include "experiments/lama/probes.h"
+#include "probes/classification.h"
+
+namespace saltus::lama {
+namespace {
+
+struct Config {
+  TextConfig task;
+  ModelConfig model;
+};
+
+std::unique_ptr<Experiment> build(const Config& config, const Seeds& seeds) {
+  auto e = std::make_unique<Experiment>();
+  auto owned = std::make_unique<TextClassification>(config.task, seeds);
+  const TextClassification& task = *owned;
+  const ModelConfig model = config.model;
+  e->task = std::move(owned);
+  e->record = [&task, model](Graph& graph, ParamStore& params, const Recording& r) {
+    const TextShape shape{task.vocabulary().size(), task.n_classes(), task.length_of_bucket(r.bucket)};
+    return record(graph, params, model, shape, r.batch, r.purpose);
+  };
+  e->n_layers = model.has_attention() ? 1 : 0;
+  e->n_heads = static_cast<int>(model.pattern_heads());
+  e->eval = std::make_unique<ClassificationProbe>(TextClassification::label_field);
+  e->progress = std::make_unique<ReadingProbe>(model, config.task.max_length);
+  e->progress_set = "test";
+  e->headlines = {{"validation", "accuracy"}, {"test", "accuracy"}};
+  e->references = std::make_unique<NaiveBayesProbe>(task);
+  e->facts = facts(task, model);
+  e->notes = notes(task);
+  e->binding_notes = {"corpus_sha256", "classes", "vocabulary_sha256"};
+  e->classes = task.classes();
+  e->predict = [&task, &params = e->params, model](const std::string& text) {
+    return predict(task, params, model, text);
+  };
+  return e;
+}
+
+}  // namespace
+
+System system() {
+  auto config = std::make_shared<Config>();
+  return {.task_fields = [config](Fields& f) { config->task.fields(f); },
+          .model_fields = [config](Fields& f) { config->model.fields(f); },
+          .rules = [](Fields&) {},
+          .build = [config](const Seeds& seeds) { return build(*config, seeds); },
+          .set_context_length = [config](std::int64_t length) { config->task.max_length = length; },
+          .context_length_key = "task.max_length"};
+}
+
+}  // namespace saltus::lama

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "core/check.h"
 #include "experiments/titans/inner_loss.h"
 #include "experiments/titans/memory_mixer.h"
+#include "experiments/titans/meta_gradient.h"
 #include "experiments/titans/mixer_parts.h"
 #include "experiments/titans/model.h"
+#include "experiments/titans/surprise.h"
 
 namespace saltus::titans {
 namespace {
@@ -20,9 +23,10 @@ Var measured_memory(const MixerContext& c, Var u, const MixerConfig& config) {
   const MemoryInputs in = memory_inputs(c, u, config);
   const std::vector<Var> initial = memory_initial(c, u.shape()[0], config);
   const MemoryState state = memory_begin(c, initial, config);
-  const MemoryOutput y = memory_chunked(in, state, initial, memory_options(config));
+  const MemoryOutput y = memory_pass(c, in, state, initial, config);
   memory_end(c, y.state, config);
-  tap_inner_loss(c, in, state, initial, config);
+  tap_writes(c, in, state, initial, config);
+  tap_chunk_starts(c, y);
   return read_out(c, u, y.out, config);
 }
 
@@ -30,7 +34,7 @@ Var measured_memory(const MixerContext& c, Var u, const MixerConfig& config) {
 Var memory_block(const MixerContext& c, Var u, const MixerConfig& config, Purpose purpose) {
   const std::int64_t batch = u.shape()[0], d_model = u.shape()[2], n = config.n_persistent;
   const auto memory = [&](Carry& carry) {
-    const MixerContext here{c.graph, c.params, carry, c.name};
+    const MixerContext here{c.graph, c.params, carry, c.name, c.taps, c.open_gates};
     return purpose == Purpose::measure ? measured_memory(here, u, config) : mix(here, u, of_kind(config, "memory"));
   };
   if (n == 0) return memory(c.carry);
@@ -75,17 +79,26 @@ Var normalised(const MixerContext& c, const std::string& part, Var x) {
       x, c.params.declare(c.graph, c.name + "." + part + ".gain", {x.shape()[-1]}, {"d_model"}, Init::constant(1)));
 }
 
-void tap_inner_loss(const MixerContext& c, const MemoryInputs& in, const MemoryState& state,
-                    const std::vector<Var>& initial, const MixerConfig& config) {
+void tap_writes(const MixerContext& c, const MemoryInputs& in, const MemoryState& state,
+                const std::vector<Var>& initial, const MixerConfig& config) {
   const Var losses = inner_losses(in, state, initial, memory_options(config));  // [row, reader, position]
   const Shape& s = losses.shape();
-  tap(c, "inner_loss", reshape(losses, s.with(0, config.n_heads).inserted(0, s[0] / config.n_heads)));
+  const auto by_head = [&](Var x) {  // [row, ...] -> [batch, head, ...]
+    return reshape(x, x.shape().with(0, config.n_heads).inserted(0, s[0] / config.n_heads));
+  };
+  tap(c, "inner_loss", by_head(losses));
+  const Surprise surprise = surprises(in, state, initial, memory_options(config));
+  tap(c, "surprise", by_head(surprise.norm));
+  tap(c, "momentum_alignment", by_head(surprise.alignment));
 }
 
 Var mixed(Graph& graph, ParamStore& params, Carry& carry, std::int64_t layer, Var u, const ModelConfig& model,
-          Purpose purpose) {
-  const MixerContext memory{graph, params, carry, fmt::format("blocks.{}.mixer", layer)};
+          Purpose purpose, Var open_gates) {
+  const MixerContext memory{graph, params, carry, fmt::format("blocks.{}.mixer", layer), {}, open_gates};
   const MixerContext attention{graph, params, carry, fmt::format("blocks.{}.attn", layer)};
+  check_input(open_gates || model.mixer.intervention != "oracle_gates",
+              "{}: intervention oracle_gates needs to know which tokens are filler, which this task does not say",
+              memory.name);
   if (model.architecture == "mac") return mac_block(memory, attention, u, model, purpose);
   if (model.architecture == "mag") return mag_block(memory, attention, u, model, purpose);
   if (model.architecture == "mal") return mal_block(memory, attention, u, model, purpose);

@@ -5,8 +5,8 @@
 
 #include "core/check.h"
 #include "experiments/titans/blocks.h"
-#include "experiments/titans/inner_loss.h"
 #include "experiments/titans/memory_mixer.h"
+#include "experiments/titans/meta_gradient.h"
 #include "experiments/titans/mixer_parts.h"
 #include "experiments/titans/model.h"
 #include "nn/rotary.h"
@@ -85,10 +85,22 @@ std::string segment_taps(const MixerContext& c, std::size_t segment) {
   return fmt::format("{}.segments.{}", c.name, segment);
 }
 
+/// `memory` for the tokens [first, last) alone.
+MixerContext segment_context(const MixerContext& memory, Carry& parts, std::size_t segment, std::int64_t first,
+                             std::int64_t last) {
+  const Var open = memory.open_gates;
+  return {memory.graph,
+          memory.params,
+          parts,
+          memory.name,
+          segment_taps(memory, segment),
+          open ? slice(open, 1, first, last) : Var{}};
+}
+
 /// What memory_inputs tapped segment by segment, as one tap of the whole.
 void tap_whole(const MixerContext& c, std::size_t segments, Purpose purpose) {
   std::vector<const char*> names = {"q", "k", "theta", "eta", "alpha"};
-  if (purpose == Purpose::measure) names.push_back("inner_loss");
+  if (purpose == Purpose::measure) names.insert(names.end(), {"inner_loss", "surprise", "momentum_alignment"});
   for (const char* part : names) {
     const bool vectors = std::string_view(part) == "q" || std::string_view(part) == "k";
     std::vector<Var> parts;  // [batch, head, ..., position], of vectors [batch, head, position, d_head]
@@ -120,16 +132,18 @@ Var mac_block(const MixerContext& memory, const MixerContext& attention, Var u, 
   std::vector<Var> y, m, sources;
   for (std::int64_t first = 0; first < positions; first += model.segment) {
     const std::int64_t last = std::min(first + model.segment, positions);
-    const MixerContext segment{memory.graph, memory.params, parts, memory.name, segment_taps(memory, y.size())};
-    const Var h =
-        matmul(from_rows(memory_read(state.M, slice(q, 1, first, last), config.memory_residual), config.n_heads),
-               W_h);  // [batch, token, d_model]
+    const MixerContext segment = segment_context(memory, parts, y.size(), first, last);
+    const Var h = matmul(from_rows(memory_ask(memory, state.M, slice(q, 1, first, last), config), config.n_heads),
+                         W_h);  // [batch, token, d_model]
     const SegmentAttention::Read r = attend.of_segment(first, last, h);
     y.push_back(matmul(from_rows(r.y, config.n_heads), W_y));
     sources.push_back(r.sources);
     const MemoryInputs in = memory_inputs(segment, y.back(), config);
-    const MemoryOutput written = memory_chunked(in, state, initial, memory_options(config));
-    if (purpose == Purpose::measure) tap_inner_loss(segment, in, state, initial, config);
+    const MemoryOutput written = memory_pass(memory, in, state, initial, config);
+    if (purpose == Purpose::measure) {
+      tap_writes(segment, in, state, initial, config);
+      tap_chunk_starts(segment, written);
+    }
     m.push_back(written.out);
     state = written.state;
   }

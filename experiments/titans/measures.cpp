@@ -19,9 +19,18 @@ double cosine(const float* a, const float* b, std::int64_t d) {
   return norms > 0 ? dot(a, b, d) / norms : 0;
 }
 
+/// As many as M [rows, columns] has rows or columns, whichever is less.
+Eigen::ArrayXd squared_singular_values(const float* M, std::int64_t rows, std::int64_t columns) {
+  using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  const Eigen::MatrixXd A = Eigen::Map<const Matrix>(M, rows, columns).cast<double>();
+  const Eigen::MatrixXd gram =
+      A.rows() < A.cols() ? Eigen::MatrixXd(A * A.transpose()) : Eigen::MatrixXd(A.transpose() * A);
+  return Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(gram, Eigen::EigenvaluesOnly).eigenvalues().array().max(0);
+}
+
 }  // namespace
 
-double half_life(std::span<const float> alpha) {
+double decay_half_life(std::span<const float> alpha) {
   double rate = 0;
   for (float a : alpha) rate -= std::log1p(-static_cast<double>(a)) / static_cast<double>(alpha.size());
   return std::log(2.0) / rate;
@@ -96,14 +105,30 @@ double alignment(const Trace& t, std::int64_t i, std::int64_t j) {
   return i > 0 ? cosine(t.q + i * t.d, t.k + j * t.d, t.d) - others / static_cast<double>(i) : 0;
 }
 
+double shrink_rate(const Trace& t, std::int64_t i) {
+  return 2.0 * t.theta[i] / ((1.0 - t.eta[i]) * static_cast<double>(t.d)) -
+         std::log1p(-static_cast<double>(t.alpha[i]));
+}
+
+double survival(const Trace& t, std::int64_t j, std::int64_t i) {
+  double total = 0;
+  for (std::int64_t m = j + 1; m <= i; ++m) total += shrink_rate(t, m);
+  return std::exp(-total);
+}
+
 double stable_rank(const float* M, std::int64_t rows, std::int64_t columns) {
-  using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  const Eigen::MatrixXd A = Eigen::Map<const Matrix>(M, rows, columns).cast<double>();
-  const Eigen::MatrixXd gram =
-      A.rows() < A.cols() ? Eigen::MatrixXd(A * A.transpose()) : Eigen::MatrixXd(A.transpose() * A);
-  const double largest =
-      Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(gram, Eigen::EigenvaluesOnly).eigenvalues().maxCoeff();
-  return largest > 0 ? gram.trace() / largest : 0;
+  const Eigen::ArrayXd squares = squared_singular_values(M, rows, columns);
+  const double largest = squares.maxCoeff();
+  return largest > 0 ? squares.sum() / largest : 0;
+}
+
+double effective_rank(const float* M, std::int64_t rows, std::int64_t columns) {
+  const Eigen::ArrayXd values = squared_singular_values(M, rows, columns).sqrt();
+  const double total = values.sum();
+  if (!(total > 0)) return 0;
+  double entropy = 0;
+  for (double s : values) entropy -= s > 0 ? s / total * std::log(s / total) : 0;
+  return std::exp(entropy);
 }
 
 }  // namespace saltus::titans::measures

@@ -8,11 +8,8 @@ namespace {
 
 /// What one chunk takes from the sequence: all of it is computed for every chunk at once, chunk axis first.
 struct Chunk {
-  Var k, target;             // [row, T, d]: the first layer's input, and what the last layer's output is compared with
-  Var q;                     // [row, T, d]; where the memory has a residual
-  Var k_initial, q_initial;  // k and q times the first layer's M_0; [row, T, out], or null
-  Var q_M, q_S, k_M, k_S;    // q and k times the kernels' read_M, read_S, written_M, written_S
-  Var seen;                  // [row, j, i]: (k_j . q_i) written_ji
+  Var q, k, target;  // [row, T, d]; target: what the last layer's output is compared with
+  Var seen;          // [row, j, i]: (k_j . q_i) written_ji
   ChunkKernels kernels;
 };
 
@@ -31,41 +28,35 @@ class Stretch {
   Stretch(const MemoryInputs& in, std::int64_t first, std::int64_t n, std::int64_t T)
       : in_(in), first_(first), n_(n), T_(T) {}
 
-  /// `initial` is the first layer's M_0, or null where decay is towards 0.
-  std::vector<Chunk> chunks(Var initial, std::size_t depth, const MemoryOptions& o) const {
+  std::vector<Chunk> chunks(std::size_t depth, const MemoryOptions& o) const {
     const Var q = chunk_major(in_.q), k = chunk_major(in_.k), v = chunk_major(in_.v);  // [n, row, T, d]
-    // The gradient of the squared error is 2 (M(k) - v) ...: the 2 goes with theta.
-    const ChunkKernels w =
-        chunk_kernels(2 * gate_major(in_.theta), gate_major(in_.eta), gate_major(in_.alpha), o.read_before_write);
-    Var target = o.residual ? v - k : v;
-    const Var k_initial = initial ? matmul(k, o.first_order ? detach(initial) : initial) : Var{};
-    if (initial && depth == 1) target = target - k_initial;
+    const Var products = matmul(k, q, false, true);                                    // [n, row, j, i]
+    ChunkKernels w;
+    Var seen;
+    {
+      const Recomputed cheap(*q.graph);
+      // The gradient of the squared error is 2 (M(k) - v) ...: the 2 goes with theta.
+      w = chunk_kernels(2 * gate_major(in_.theta), gate_major(in_.eta), gate_major(in_.alpha), o.read_before_write);
+      seen = products * w.written;
+    }
     std::vector<Chunk> out(static_cast<std::size_t>(n_));
     const auto give = [&out](Var x, auto member) {
-      if (!x) return;
       std::vector<Var> parts;
       unstack(x, parts);
       for (std::size_t c = 0; c < parts.size(); ++c) member(out[c]) = parts[c];
     };
+    give(q, [](Chunk& c) -> Var& { return c.q; });
     give(k, [](Chunk& c) -> Var& { return c.k; });
-    give(target, [](Chunk& c) -> Var& { return c.target; });
-    if (o.residual) give(q, [](Chunk& c) -> Var& { return c.q; });
-    if (depth > 1) give(k_initial, [](Chunk& c) -> Var& { return c.k_initial; });
-    give(initial ? matmul(q, initial) : Var{}, [](Chunk& c) -> Var& { return c.q_initial; });
-    give(q * w.read_M, [](Chunk& c) -> Var& { return c.q_M; });
-    give(q * w.read_S, [](Chunk& c) -> Var& { return c.q_S; });
-    give(k * w.written_M, [](Chunk& c) -> Var& { return c.k_M; });
-    give(k * w.written_S, [](Chunk& c) -> Var& { return c.k_S; });
-    give(matmul(k, q, false, true) * w.written, [](Chunk& c) -> Var& { return c.seen; });
-    give(w.kept_M, [](Chunk& c) -> Var& { return c.kernels.kept_M; });
-    give(w.carried_M, [](Chunk& c) -> Var& { return c.kernels.carried_M; });
-    give(w.carried_S, [](Chunk& c) -> Var& { return c.kernels.carried_S; });
-    if (depth == 1) return out;
-    give(w.written, [](Chunk& c) -> Var& { return c.kernels.written; });
+    give(o.residual ? v - k : v, [](Chunk& c) -> Var& { return c.target; });
+    give(seen, [](Chunk& c) -> Var& { return c.seen; });
+    if (depth > 1) give(w.written, [](Chunk& c) -> Var& { return c.kernels.written; });
     give(w.read_M, [](Chunk& c) -> Var& { return c.kernels.read_M; });
     give(w.read_S, [](Chunk& c) -> Var& { return c.kernels.read_S; });
     give(w.written_M, [](Chunk& c) -> Var& { return c.kernels.written_M; });
     give(w.written_S, [](Chunk& c) -> Var& { return c.kernels.written_S; });
+    give(w.kept_M, [](Chunk& c) -> Var& { return c.kernels.kept_M; });
+    give(w.carried_M, [](Chunk& c) -> Var& { return c.kernels.carried_M; });
+    give(w.carried_S, [](Chunk& c) -> Var& { return c.kernels.carried_S; });
     return out;
   }
 
@@ -101,15 +92,13 @@ class Memory {
     }
   }
 
-  Var first_initial() const { return initial_[0]; }
-  std::size_t depth() const { return depth_; }
-
   MemoryState state() const {
     MemoryState s;
     for (std::size_t l = 0; l < depth_; ++l) s.M.push_back(weights(l));
     s.S = S_;
     return s;
   }
+  const std::vector<Var>& moved() const { return moved_; }
 
   /// Reads and writes one chunk; what its queries read, [row, T, d].
   Var pass(const Chunk& c) {
@@ -124,29 +113,34 @@ class Memory {
   /// As the inner gradient sees it.
   Var held(Var weights) const { return options_.first_order ? detach(weights) : weights; }
 
-  /// Inputs A_l of each layer and gradients g_l at its output, over 2, so that the inner gradient of W_l is 2 A_l' g_l.
+  /// What layer l reads while it is trained, [row, T, in].
+  Var input(const Chunk& c, std::size_t l) const { return l == 0 ? c.k : silu(Z_[l - 1]); }
+
+  /// Outputs Z_l of each layer but the last and gradients g_l at them, over 2, so that the inner gradient of W_l is
+  /// 2 A_l' g_l, where A_l is what the layer reads. For the outer gradient these and the states are kept; what stands
+  /// between them is computed a second time, which leaves most products out: none's value is needed but through a SiLU.
   void gradients(const Chunk& c) {
-    A_ = {c.k};
     g_.assign(depth_, Var{});
-    std::vector<Var> Z, W(depth_);
-    for (std::size_t l = 1; l < depth_; ++l) W[l] = held(weights(l));
+    Z_.clear();
     for (std::size_t l = 0; l < depth_; ++l) {
-      Var z = matmul(A_[l], l == 0 ? held(moved_[0]) : W[l]);  // [row, T, out]
-      if (l == 0 && c.k_initial) z = z + c.k_initial;
-      Z.push_back(z);
-      if (l + 1 < depth_) A_.push_back(silu(z));
+      const Recomputed cheap(*c.k.graph);
+      const Var z = matmul(input(c, l), held(weights(l)));  // [row, T, out]
+      if (l + 1 < depth_) Z_.push_back(z);
+      if (l + 1 == depth_) g_[l] = z - c.target;
     }
-    g_[depth_ - 1] = Z[depth_ - 1] - c.target;
-    for (std::size_t l = depth_ - 1; l > 0; --l) g_[l - 1] = matmul(g_[l], W[l], false, true) * silu_grad(Z[l - 1]);
+    for (std::size_t l = depth_ - 1; l > 0; --l) {
+      const Recomputed cheap(*c.k.graph);
+      g_[l - 1] = matmul(g_[l], held(weights(l)), false, true) * silu_grad(Z_[l - 1]);
+    }
   }
 
   /// Each query goes through the weights of its own time, layer by layer.
   Var read(const Chunk& c) const {
-    Var y = matmul(c.q_M, moved_[0]) + matmul(c.q_S, S_[0]) - matmul(c.seen, g_[0], true);  // [row, T, out]
-    if (c.q_initial) y = y + c.q_initial;
-    for (std::size_t l = 1; l < depth_; ++l) {
-      const Var x = silu(y);
-      const Var seen = matmul(A_[l], x, false, true) * c.kernels.written;  // [row, j, i]
+    Var y;  // [row, T, out]
+    for (std::size_t l = 0; l < depth_; ++l) {
+      const Recomputed cheap(*c.k.graph);
+      const Var x = l == 0 ? c.q : silu(y);
+      const Var seen = l == 0 ? c.seen : matmul(input(c, l), x, false, true) * c.kernels.written;  // [row, j, i]
       y = matmul(x * c.kernels.read_M, moved_[l]) + matmul(x * c.kernels.read_S, S_[l]) - matmul(seen, g_[l], true);
       if (initial_[l]) y = y + matmul(x, initial_[l]);
     }
@@ -155,9 +149,12 @@ class Memory {
 
   void write(const Chunk& c) {
     for (std::size_t l = 0; l < depth_; ++l) {
-      const Var to_M =
-          l == 0 ? matmul(c.k_M, g_[0], true) : matmul(A_[l], c.kernels.written_M * g_[l], true);  // [row, in, out]
-      const Var to_S = l == 0 ? matmul(c.k_S, g_[0], true) : matmul(A_[l], c.kernels.written_S * g_[l], true);
+      const Recomputed cheap(*c.k.graph);
+      const Var A = input(c, l);
+      const auto sum_of = [&](Var written) {  // [row, in, out]
+        return l == 0 ? matmul(A * written, g_[0], true) : matmul(A, written * g_[l], true);
+      };
+      const Var to_M = sum_of(c.kernels.written_M), to_S = sum_of(c.kernels.written_S);
       moved_[l] = c.kernels.kept_M * moved_[l] + c.kernels.carried_M * S_[l] - to_M;
       S_[l] = c.kernels.carried_S * S_[l] - to_S;
     }
@@ -166,7 +163,7 @@ class Memory {
   std::vector<Var> moved_, S_, initial_;
   const MemoryOptions& options_;
   std::size_t depth_;
-  std::vector<Var> A_, g_;  // of the present chunk
+  std::vector<Var> Z_, g_;  // of the present chunk
 };
 
 }  // namespace
@@ -205,15 +202,18 @@ MemoryOutput memory_chunked(const MemoryInputs& in, const MemoryState& state, co
   const std::int64_t length = in.q.shape()[1], whole = length / options.chunk, rest = length % options.chunk;
   Memory memory(state, initial, options);
   std::vector<Var> out;
+  std::vector<std::vector<Var>> starts;
   const auto go_through = [&](const Stretch& stretch) {
     std::vector<Var> parts;
-    for (const Chunk& c : stretch.chunks(memory.first_initial(), memory.depth(), options))
+    for (const Chunk& c : stretch.chunks(state.M.size(), options)) {
+      starts.push_back(starts.empty() ? state.M : memory.moved());
       parts.push_back(memory.pass(c));
+    }
     out.push_back(stretch.joined(std::move(parts)));
   };
   if (whole > 0) go_through(Stretch(in, 0, whole, options.chunk));
   if (rest > 0) go_through(Stretch(in, whole * options.chunk, 1, rest));
-  return {concat(std::move(out), 1), memory.state()};
+  return {concat(std::move(out), 1), memory.state(), std::move(starts)};
 }
 
 }  // namespace saltus::titans

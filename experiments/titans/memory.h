@@ -33,6 +33,9 @@ struct MemoryOptions {
 struct MemoryOutput {
   Var out;            // [row, position, d]
   MemoryState state;  // after the last token
+  /// M at the first token of every chunk, one a layer, or M - M_0: a gradient with respect to it is one with respect to
+  /// M, M_0 held as what alpha pulls towards.
+  std::vector<std::vector<Var>> chunk_starts;
 };
 
 /// Throws Error unless layers, shapes and options fit together; each statement begins with it.

@@ -5,11 +5,15 @@ namespace saltus::titans {
 
 /// Within a chunk gradients u_j are taken at its first weights, so M and S are linear in them and in what comes in:
 /// with a = 1 - alpha,
-///   M_i = beta_i M + f_i S - sum_{j<=i} G_ij u_j,            beta_i = prod_{l<=i} a_l,   f_i = sum_{k<=i}
-///   (prod_{k<l<=i} a_l) m_k, S_T = m_T S - sum_j n_j u_j,                             m_i = prod_{l<=i} eta_l,    n_j
-///   = theta_j prod_{j<l<=T} eta_l, G_ij = theta_j sum_{j<=k<=i} (prod_{k<l<=i} a_l) (prod_{j<l<=k} eta_l)
-/// (shared/specs/titans.md 2.2). Where alpha decays towards M_0 the same holds with M - M_0 in the place of M.
-/// Leading axes are those of the gates; T tokens i, j a chunk.
+///   M_i = beta_i M + f_i S - sum_{j<=i} G_ij u_j
+///   S_T = m_T S - sum_j n_j u_j
+///   beta_i = prod_{l<=i} a_l
+///   m_i = prod_{l<=i} eta_l
+///   f_i = sum_{k<=i} (prod_{k<l<=i} a_l) m_k
+///   n_j = theta_j prod_{j<l<=T} eta_l
+///   G_ij = theta_j sum_{j<=k<=i} (prod_{k<l<=i} a_l) (prod_{j<l<=k} eta_l)
+/// (derived from eqs 13, 14 and 16 of arXiv 2501.00663). Where alpha decays towards M_0 the same holds with M - M_0 in
+/// the place of M. Leading axes are those of the gates; T tokens i, j a chunk.
 struct ChunkKernels {
   Var written;               // G transposed, [..., j, i]: of u_j in what q_i reads; 0 where q_i does not see token j
   Var read_M, read_S;        // beta, f, [..., i, 1]: of the incoming M and S in what q_i reads

@@ -5,7 +5,10 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "experiments/titans/inner_loss.h"
+#include "experiments/titans/intervention.h"
 #include "experiments/titans/mixer_parts.h"
+#include "experiments/titans/surprise.h"
 
 namespace saltus::titans {
 namespace {
@@ -50,10 +53,11 @@ std::int64_t memory_size(const MixerConfig& config) {
 MemoryInputs memory_inputs(const MixerContext& c, Var x, const MixerConfig& config) {
   const QueryKeyValue p = query_key_value(c, x, config);
   MemoryInputs in{.q = p.q, .k = p.k, .v = p.v, .theta = {}, .eta = {}, .alpha = {}};
-  in.theta = config.theta_max * token_gate(c, x, "theta", config, 0.5);
+  in.theta = intervened_gate(config.theta_max * token_gate(c, x, "theta", config, 0.5), c.open_gates, config);
   in.eta = config.momentum ? token_gate(c, x, "eta", config, config.eta_start) : nothing_like(in.theta);
   in.alpha = config.decay ? config.alpha_max * token_gate(c, x, "alpha", config, config.alpha_start / config.alpha_max)
                           : nothing_like(in.theta);
+  in.alpha = intervened_gate(in.alpha, c.open_gates, config);
   tap_gate(c, "theta", in.theta, config.n_heads);
   tap_gate(c, "eta", in.eta, config.n_heads);
   tap_gate(c, "alpha", in.alpha, config.n_heads);
@@ -81,7 +85,8 @@ std::vector<Var> memory_initial(const MixerContext& c, std::int64_t batch, const
 MemoryState memory_begin(const MixerContext& c, const std::vector<Var>& initial, const MixerConfig& config) {
   MemoryState state;
   for (std::size_t l = 0; l < initial.size(); ++l) {
-    state.M.push_back(c.carry.begin(carried(c, "M", l), initial[l]));
+    // Told apart from M_0, so that a gradient with respect to it is that of the start alone.
+    state.M.push_back(again(c.carry.begin(carried(c, "M", l), initial[l])));
     const Var none = nothing_like(initial[l]);
     state.S.push_back(config.momentum ? c.carry.begin(carried(c, "S", l), none) : none);
   }
@@ -95,12 +100,27 @@ void memory_end(const MixerContext& c, const MemoryState& state, const MixerConf
     const Shape& s = state.M[l].shape();
     tap(c, fmt::format("M.{}", l), reshape(state.M[l], s.with(0, config.n_heads).inserted(0, s[0] / config.n_heads)));
   }
+  const Var size = state_norm(state.S);  // [row]
+  tap(c, "momentum_norm", reshape(size, {size.shape()[0] / config.n_heads, config.n_heads}));
+}
+
+MemoryOutput memory_pass(const MixerContext& c, const MemoryInputs& in, const MemoryState& state,
+                         const std::vector<Var>& initial, const MixerConfig& config) {
+  MemoryInputs asked = in;
+  asked.q = intervened_question(in.q, config, c.name);
+  MemoryOutput y = memory_chunked(asked, state, initial, memory_options(config));
+  y.out = intervened_answer(y.out, config);
+  return y;
+}
+
+Var memory_ask(const MixerContext& c, const std::vector<Var>& M, Var q, const MixerConfig& config) {
+  return intervened_answer(memory_read(M, intervened_question(q, config, c.name), config.memory_residual), config);
 }
 
 Var memory_mixer(const MixerContext& c, Var x, const MixerConfig& config) {
   const MemoryInputs in = memory_inputs(c, x, config);
   const std::vector<Var> initial = memory_initial(c, x.shape()[0], config);
-  const MemoryOutput y = memory_chunked(in, memory_begin(c, initial, config), initial, memory_options(config));
+  const MemoryOutput y = memory_pass(c, in, memory_begin(c, initial, config), initial, config);
   memory_end(c, y.state, config);
   return read_out(c, x, y.out, config);
 }

@@ -11,7 +11,8 @@ namespace saltus::titans {
 Var memory_mixer(const MixerContext& c, Var x, const MixerConfig& config);
 
 /// q, k, v and the gates of every token (section 1.2 of the notes): theta = theta_max s(x w + b), eta = s(...), alpha =
-/// alpha_max s(...); eta is 0 without momentum, alpha without decay. Taps q, k, theta, eta and alpha.
+/// alpha_max s(...); eta is 0 without momentum, alpha without decay; theta and alpha are what the intervention leaves
+/// of them. Taps q, k, theta, eta and alpha.
 MemoryInputs memory_inputs(const MixerContext& c, Var x, const MixerConfig& config);
 
 /// M_0, one a layer [row, in, out]. The layers' widths: d_head, memory_expansion d_head between layers, d_head.
@@ -20,8 +21,14 @@ std::vector<Var> memory_initial(const MixerContext& c, std::int64_t batch, const
 /// Where this recording begins: M_0 and no surprise, or what was carried as "<name>.M.<layer>" and, with momentum,
 /// "<name>.S.<layer>".
 MemoryState memory_begin(const MixerContext& c, const std::vector<Var>& initial, const MixerConfig& config);
-/// Carries `state` on; taps the layers' weights as "<name>.M.<layer>", [batch, head, in, out].
+/// Carries `state` on; taps the layers' weights as "<name>.M.<layer>", [batch, head, in, out], and |S|, all layers
+/// together, as "<name>.momentum_norm" [batch, head].
 void memory_end(const MixerContext& c, const MemoryState& state, const MixerConfig& config);
+
+/// memory_chunked and memory_read under the config's intervention; q and what is read [row, position, d_head].
+MemoryOutput memory_pass(const MixerContext& c, const MemoryInputs& in, const MemoryState& state,
+                         const std::vector<Var>& initial, const MixerConfig& config);
+Var memory_ask(const MixerContext& c, const std::vector<Var>& M, Var q, const MixerConfig& config);
 
 MemoryOptions memory_options(const MixerConfig& config);
 

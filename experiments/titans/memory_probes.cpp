@@ -3,42 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "experiments/titans/measures.h"
+#include "experiments/titans/probe_parts.h"
+#include "experiments/titans/surprise_probes.h"
 
 namespace saltus::titans {
 namespace {
 
-using Tap = std::function<TapValue(const std::string&)>;
-
-constexpr std::int64_t n_roles = 4, n_readers = 3, n_sources = 3;
-
-std::string tap_name(std::int64_t layer, const char* what) { return fmt::format("blocks.{}.mixer.{}", layer, what); }
-
-std::vector<std::string> of_all_layers(std::int64_t n_layers, std::initializer_list<const char*> what) {
-  std::vector<std::string> names;
-  for (std::int64_t l = 0; l < n_layers; ++l) {
-    for (const char* w : what) names.push_back(tap_name(l, w));
-  }
-  return names;
-}
-
-Dim layers(const ModelConfig& model) { return {.name = "layer", .size = model.n_layers}; }
-Dim heads(const ModelConfig& model) { return {.name = "head", .size = model.mixer.n_heads}; }
-
-/// A tap [batch, head, ...] at one sequence and head.
-const float* at(const TapValue& tap, std::int64_t b, std::int64_t h) {
-  std::int64_t size = 1;
-  for (int axis = 2; axis < tap.shape.rank(); ++axis) size *= tap.shape[axis];
-  return tap.data + (b * tap.shape[1] + h) * size;
-}
-
-double mean(const float* x, std::int64_t n) {
-  double total = 0;
-  for (std::int64_t i = 0; i < n; ++i) total += x[i];
-  return total / static_cast<double>(n);
-}
+constexpr std::int64_t n_readers = 3, n_sources = 3;
 
 /// Tokens from the one that holds an answer on whose keys and values can depend on it: those that the convolution
 /// reaches.
@@ -61,29 +34,6 @@ void over_questions(const Batch& batch, int b, std::int64_t length, std::span<do
       sums[static_cast<std::size_t>(o)] += f(t, t - distances[t] + o) / questions;
     }
   }
-}
-
-/// Means of x [position] over the tokens of each role.
-std::vector<double> by_role(const Batch& batch, int b, std::int64_t length, const float* x) {
-  const std::int32_t* roles = batch.i32(SequenceTask::role_field) + b * length;
-  std::vector<double> total(n_roles), tokens(n_roles);
-  for (std::int64_t t = 0; t < length; ++t) {
-    total[static_cast<std::size_t>(roles[t])] += x[t];
-    tokens[static_cast<std::size_t>(roles[t])] += 1;
-  }
-  for (std::size_t r = 0; r < total.size(); ++r)
-    total[r] = tokens[r] > 0 ? total[r] / tokens[r] : std::numeric_limits<double>::quiet_NaN();
-  return total;
-}
-
-/// Where a measure's numbers begin in `sums`, as measures() lists them.
-std::span<double> of_measure(const std::vector<Measure>& measures, const char* name, std::span<double> sums) {
-  std::size_t from = 0;
-  for (const Measure& m : measures) {
-    if (m.name == name) return sums.subspan(from, static_cast<std::size_t>(m.size()));
-    from += static_cast<std::size_t>(m.size());
-  }
-  return {};
 }
 
 }  // namespace
@@ -114,7 +64,7 @@ void KeyProbe::accumulate(const Batch& batch, const Tap& tap, std::span<double> 
   }
 }
 
-std::vector<std::string> MemoryProbe::taps() const {
+std::vector<std::string> WriteProbe::taps() const {
   std::vector<std::string> names = of_all_layers(model_.n_layers, {"q", "k", "theta", "eta", "alpha", "inner_loss"});
   for (std::int64_t l = 0; l < model_.n_layers; ++l) {
     for (std::int64_t m = 0; m < model_.mixer.memory_depth; ++m)
@@ -123,15 +73,14 @@ std::vector<std::string> MemoryProbe::taps() const {
   return names;
 }
 
-std::vector<Measure> MemoryProbe::measures() const {
-  const Dim layer = layers(model_), head = heads(model_),
-            role{.name = "role", .labels = {"filler", "key", "value", "query"}};
+std::vector<Measure> WriteProbe::measures() const {
+  const Dim layer = layers(model_), head = heads(model_), role = roles();
   const Dim reader{.name = "reader", .labels = {"initial", "before", "after"}};
   const Dim memory_layer{.name = "memory_layer", .size = model_.mixer.memory_depth};
   return {{"theta", "step of the memory's writes, mean over the tokens of a role", {layer, head, role}},
           {"eta", "share of the surprise that lives on, mean over the tokens of a role", {layer, head, role}},
           {"alpha", "share of the memory that is forgotten, mean over the tokens of a role", {layer, head, role}},
-          {"half_life", "tokens after which forgetting alone has halved a memory", {layer, head}},
+          {"decay_half_life", "tokens after which forgetting alone has halved a memory", {layer, head}},
           {"stability_margin",
            "(2 - alpha)(1 + eta) - 2 theta, least over tokens: below 0, writing one key over and over diverges",
            {layer, head}},
@@ -144,10 +93,16 @@ std::vector<Measure> MemoryProbe::measures() const {
           {"inner_loss",
            "|M(k) - v|^2, mean over tokens, of the memory at the start, before and after writing the token",
            {layer, head, reader}},
-          {"memory_stable_rank", "|M|_F^2 / |M|_2^2 after the last token", {layer, head, memory_layer}}};
+          {"inner_loss_by_position",
+           "|M(k) - v|^2 of the memory at the start, before and after writing the token",
+           {layer, head, reader, {.name = "position", .size = shape_.length}}},
+          {"memory_stable_rank", "|M|_F^2 / |M|_2^2 after the last token", {layer, head, memory_layer}},
+          {"memory_effective_rank",
+           "exp of the entropy of M's singular values over their sum, after the last token",
+           {layer, head, memory_layer}}};
 }
 
-void MemoryProbe::accumulate(const Batch& batch, const Tap& tap, std::span<double> sums) const {
+void WriteProbe::accumulate(const Batch& batch, const Tap& tap, std::span<double> sums) const {
   const std::vector<Measure> all = measures();
   const auto n = static_cast<std::size_t>(shape_.length), width = static_cast<std::size_t>(n_offsets(model_));
   const auto sum = [&](const char* name) { return of_measure(all, name, sums); };
@@ -163,26 +118,38 @@ void MemoryProbe::accumulate(const Batch& batch, const Tap& tap, std::span<doubl
         const std::vector<double> G = measures::influence(t);
         const std::pair<const char*, const float*> gates[] = {{"theta", t.theta}, {"eta", t.eta}, {"alpha", t.alpha}};
         for (const auto& [name, gate] : gates) {
-          const std::vector<double> means = by_role(batch, b, shape_.length, gate);
+          const std::vector<double> means =
+              by_role(batch.i32(SequenceTask::role_field) + b * shape_.length, shape_.length, gate);
           for (std::size_t r = 0; r < means.size(); ++r) sum(name)[number * n_roles + r] += means[r];
         }
-        sum("half_life")[number] += measures::half_life({t.alpha, n});
+        sum("decay_half_life")[number] += measures::decay_half_life({t.alpha, n});
         sum("stability_margin")[number] += measures::stability_margin(t);
         sum("repetition_growth")[number] += measures::repetition_growth(t, model_.mixer.chunk);
         over_questions(batch, b, shape_.length, sum("implicit_attention").subspan(number * width, width),
                        [&](auto i, auto j) { return measures::implicit_attention(t, G, i, j); });
         for (std::size_t r = 0; r < n_readers; ++r)
           sum("inner_loss")[number * n_readers + r] += mean(at(inner, b, h) + r * n, shape_.length);
+        const std::span<double> by_position = sum("inner_loss_by_position").subspan(number * n_readers * n);
+        for (std::size_t i = 0; i < n_readers * n; ++i) by_position[i] += at(inner, b, h)[i];
         for (std::int64_t m = 0; m < model_.mixer.memory_depth; ++m) {
           const TapValue M = value(fmt::format("M.{}", m).c_str());  // [batch, head, in, out]
-          sum("memory_stable_rank")[number * static_cast<std::size_t>(model_.mixer.memory_depth) +
-                                    static_cast<std::size_t>(m)] +=
-              measures::stable_rank(at(M, b, h), M.shape[2], M.shape[3]);
+          const auto i = static_cast<std::size_t>(static_cast<std::int64_t>(number) * model_.mixer.memory_depth + m);
+          sum("memory_stable_rank")[i] += measures::stable_rank(at(M, b, h), M.shape[2], M.shape[3]);
+          sum("memory_effective_rank")[i] += measures::effective_rank(at(M, b, h), M.shape[2], M.shape[3]);
         }
       }
     }
   }
 }
+
+MemoryProbe::MemoryProbe(const SequenceShape& shape, const ModelConfig& model)
+    : ProbeList([&] {
+        std::vector<std::unique_ptr<Probe>> parts;
+        parts.push_back(std::make_unique<WriteProbe>(shape, model));
+        parts.push_back(std::make_unique<SurpriseProbe>(shape, model));
+        parts.push_back(std::make_unique<SurvivalProbe>(shape, model));
+        return parts;
+      }()) {}
 
 std::vector<std::string> BranchProbe::taps() const {
   std::vector<std::string> names = of_all_layers(model_.n_layers, {"gate"});

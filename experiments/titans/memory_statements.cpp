@@ -53,8 +53,11 @@ MemoryOutput token_by_token(const MemoryInputs& in, MemoryState s, const std::ve
                             const MemoryOptions& o, InnerGradient inner_gradient) {
   check_memory(in, s, initial, o);
   std::vector<Var> out, at;  // at: the weights that this chunk's gradients are taken at
+  std::vector<std::vector<Var>> starts;
   for (std::int64_t t = 0; t < in.q.shape()[1]; ++t) {
     if (t % o.chunk == 0) {
+      for (Var& w : s.M) w = again(w);  // told apart from what the token before has read
+      starts.push_back(s.M);
       at = s.M;
       for (Var& w : at) w = o.first_order ? detach(w) : w;
     }
@@ -68,7 +71,7 @@ MemoryOutput token_by_token(const MemoryInputs& in, MemoryState s, const std::ve
     }
     if (!o.read_before_write) out.push_back(Evaluation(q, s.M, o.residual).y);
   }
-  return {concat(std::move(out), 1), s};
+  return {concat(std::move(out), 1), s, std::move(starts)};
 }
 
 }  // namespace

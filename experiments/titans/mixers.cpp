@@ -77,6 +77,9 @@ void require_rules(Fields& f, const MixerConfig& c) {
           "theta_max ({}) must be 0.2 or less for a memory of several layers, whose weights it would send to infinity; "
           "0.1 is a good start",
           c.theta_max));
+  f.require(memory || c.intervention == "none", "intervention",
+            fmt::format("intervention {} is done to a memory, and kind {} has none: use kind memory, or none",
+                        c.intervention, c.kind));
 }
 
 }  // namespace
@@ -129,6 +132,11 @@ void MixerConfig::fields(Fields& f) {
           "the training gradient does not pass through the weights at which inner gradients are taken");
   f.field("output_gate", output_gate,
           "what linear_attention, the delta and ttt kinds and memory read is multiplied by SiLU(x W_G)");
+  f.choice("intervention", intervention, {"none", "zero", "freeze", "swap", "oracle_gates"},
+           "what is done to memories, to see what they are for, in training or as an override of `saltus eval`. zero: "
+           "they answer 0; freeze: they stay at their initial weights; swap: a sequence asks the memory that the next "
+           "one of the batch wrote; oracle_gates: filler writes nothing and forgets nothing, theta = alpha = 0, unless "
+           "it sees a value in the convolution, whose pair it may be the one to write");
   require_rules(f, *this);
 }
 
@@ -150,7 +158,7 @@ Var mix(const MixerContext& c, Var x, const MixerConfig& config) {
   return matrix_mixer(c, x, config);
 }
 
-std::int64_t state_size(const MixerConfig& config, std::int64_t, std::int64_t position) {
+std::int64_t state_size(const MixerConfig& config, std::int64_t position) {
   const std::int64_t d = config.d_head, channels = config.n_heads * d, hidden = config.memory_expansion * d;
   if (config.kind == "gru") return channels;
   const std::int64_t tails = 3 * channels * std::max<std::int64_t>(0, config.conv_width - 1);

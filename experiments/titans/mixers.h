@@ -17,6 +17,7 @@ struct MixerContext {
   Carry& carry;
   std::string name;  // "blocks.0.mixer"
   std::string taps = {};
+  Var open_gates = {};  // of intervention.h, [batch, position]; null where nothing is closed
 };
 
 /// How tokens exchange information in a block: one config for all kinds, so that comparisons change one key.
@@ -42,6 +43,7 @@ struct MixerConfig {
   bool read_before_write = false;
   bool first_order = false;
   bool output_gate = true;
+  std::string intervention = "none";  // on memories; intervention.h
 
   void fields(Fields& f);
 };
@@ -58,8 +60,8 @@ struct MixerConfig {
 /// Where gradients are taken a chunk at a time (ttt, memory), a stretch that is not whole chunks is refused.
 Var mix(const MixerContext& c, Var x, const MixerConfig& config);
 
-/// Floats that a stream has to carry from token to token after `position` tokens, one sequence, one block of this kind:
-/// the state itself and the last inputs of the convolutions.
-std::int64_t state_size(const MixerConfig& config, std::int64_t d_model, std::int64_t position);
+/// Floats that a stream has to carry on after `position` tokens, where it may be cut (memory and ttt: between chunks),
+/// one sequence, one block of this kind: the state itself and the last inputs of the convolutions.
+std::int64_t state_size(const MixerConfig& config, std::int64_t position);
 
 }  // namespace saltus::titans

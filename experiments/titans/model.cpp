@@ -6,6 +6,8 @@
 
 #include "core/check.h"
 #include "experiments/titans/blocks.h"
+#include "experiments/titans/intervention.h"
+#include "experiments/titans/meta_gradient.h"
 
 namespace saltus::titans {
 namespace {
@@ -16,6 +18,7 @@ struct Recorder {
   Carry& carry;
   const ModelConfig& model;
   Purpose purpose;
+  Var open_gates;
   std::int64_t d = model.d_model;
 
   Var normalised(Var x, const std::string& name) const {
@@ -31,7 +34,7 @@ struct Recorder {
   Var with_mixing(Var x, std::int64_t layer) const {
     const std::string block = fmt::format("blocks.{}", layer);
     const Var u = normalised(x, block + ".norm");  // [batch, position, d_model]
-    return x + mixed(graph, params, carry, layer, u, model, purpose);
+    return x + mixed(graph, params, carry, layer, u, model, purpose, open_gates);
   }
 
   Var with_feed_forward(Var x, std::int64_t layer) const {
@@ -59,6 +62,8 @@ bool ModelConfig::has_gate() const { return architecture == "mac" || architectur
 
 bool ModelConfig::has_memory() const { return architecture != "mixer" || mixer.kind == "memory"; }
 
+bool ModelConfig::needs_roles() const { return has_memory() && mixer.intervention == "oracle_gates"; }
+
 void ModelConfig::fields(Fields& f) {
   f.choice("architecture", architecture, {"mixer", "mac", "mag", "mal"},
            "mixer: every block is a mixer and a feed-forward layer; mac, mag, mal: a memory as the context, the gate "
@@ -77,13 +82,37 @@ void ModelConfig::fields(Fields& f) {
                         mixer.kind));
 }
 
-Var logits(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& model, std::int64_t vocabulary,
-           Var tokens, Purpose purpose) {
-  const Recorder r{graph, params, carry, model, purpose};
-  const Var W_E = params.declare(graph, "embed.W_E", {vocabulary, r.d}, {"token", "d_model"}, Init::normal(1));
-  Var x = take(W_E, tokens);  // [batch, position, d_model]
+Var network(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& model, Var x, std::int64_t outputs,
+            const char* outputs_name, Purpose purpose, Var role) {
+  const Var open_gates = role ? oracle_gates(role, model.mixer, carry) : Var{};  // [batch, position]
+  const Recorder r{graph, params, carry, model, purpose, open_gates};
   for (std::int64_t l = 0; l < model.n_layers; ++l) x = r.with_feed_forward(r.with_mixing(x, l), l);
-  return matmul(r.normalised(x, "norm_final"), r.matrix("unembed.W_U", {r.d, vocabulary}, {"d_model", "token"}));
+  return matmul(r.normalised(x, "norm_final"), r.matrix("unembed.W_U", {r.d, outputs}, {"d_model", outputs_name}));
+}
+
+Var logits(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& model, std::int64_t vocabulary,
+           Var tokens, Purpose purpose, Var role) {
+  const Var W_E =
+      params.declare(graph, "embed.W_E", {vocabulary, model.d_model}, {"token", "d_model"}, Init::normal(1));
+  return network(graph, params, carry, model, take(W_E, tokens), vocabulary, "token", purpose, role);
+}
+
+std::int64_t state_size(const ModelConfig& model, std::int64_t position) {
+  const auto of_kind = [&](const char* kind, std::int64_t after) {
+    MixerConfig mixer = model.mixer;
+    mixer.kind = kind;
+    return state_size(mixer, after);
+  };
+  if (model.architecture == "mixer") return model.n_layers * state_size(model.mixer, position);
+  // mac starts its attention anew at each segment, but for what the convolutions saw.
+  const std::int64_t attention =
+      model.architecture == "mac" ? of_kind("attention", 0) : of_kind("sliding_window", position);
+  return model.n_layers * (of_kind("memory", position) + attention);
+}
+
+Experiment::Fact state_fact(const ModelConfig& model, std::int64_t positions) {
+  return {{"state_size", "floats that a sequence carries through all blocks at its end, the convolutions' included"},
+          {static_cast<double>(state_size(model, positions))}};
 }
 
 Var record(Graph& graph, ParamStore& params, const ModelConfig& model, std::int64_t vocabulary, std::int64_t positions,
@@ -92,9 +121,12 @@ Var record(Graph& graph, ParamStore& params, const ModelConfig& model, std::int6
   const Var tokens = graph.input("tokens", {batch, positions}, DType::i32);
   const Var target = graph.input("target", {batch, positions}, DType::i32);
   const Var weight = graph.input("weight", {batch, positions});
-  const Var scores = logits(graph, params, carry, model, vocabulary, tokens, purpose);  // [batch, position, token]
+  const Var role = model.needs_roles() ? graph.input("role", {batch, positions}, DType::i32) : Var{};
+  const Var scores =
+      logits(graph, params, carry, model, vocabulary, tokens, purpose, role);  // [batch, position, token]
   graph.tap("logits", scores);
   const Var of_sequence = sum(weight * softmax_cross_entropy(scores, target), 1) / sum(weight, 1);  // [batch]
+  if (purpose == Purpose::measure) tap_meta_gradients(graph, sum_all(of_sequence), model);
   return mean_all(of_sequence);
 }
 

@@ -8,7 +8,8 @@
 
 namespace saltus::titans {
 
-/// A causal model of tokens: embedding, n_layers blocks, and the scores of the next token's candidates.
+/// A causal model of a sequence: embedding, n_layers blocks, and the scores of the next token's candidates, or other
+/// answers.
 struct ModelConfig {
   std::string architecture = "mixer";
   std::int64_t n_layers = 2;
@@ -25,20 +26,33 @@ struct ModelConfig {
   bool has_patterns() const;  // the tap blocks.{l}.attn.pattern of its attention
   bool has_keys() const;      // the taps q and k of a mixer with keys of length 1
   bool has_gate() const;      // the tap gate of blocks.h
+  bool needs_roles() const;   // of the tokens, for the intervention oracle_gates
 };
 
-/// tokens i32 [batch, position] -> logits [batch, position, vocabulary]:
-///   x = W_E[tokens];  n_layers times: x += mixed(RMSNorm(x)), x += SwiGLU(RMSNorm(x));  logits = RMSNorm(x) W_U
+/// Embedded tokens x [batch, position, d_model] -> [batch, position, outputs], the axis that is called `outputs_name`:
+///   n_layers times: x += mixed(RMSNorm(x)), x += SwiGLU(RMSNorm(x));  out = RMSNorm(x) W_U
 /// where `mixed` is that of blocks.h, and SwiGLU(u) = (SiLU(u W_gate) * u W_in) W_out, left out with width 0. Row t
-/// depends on tokens <= t alone. What a stream has to remember goes through `carry`.
+/// depends on rows <= t alone. What a stream has to remember goes through `carry`. `role` i32 [batch, position], a
+/// TokenRole each, is for a model that needs_roles(), and null for others.
+Var network(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& model, Var x, std::int64_t outputs,
+            const char* outputs_name, Purpose purpose, Var role = {});
+
+/// tokens i32 [batch, position] -> logits [batch, position, vocabulary]: the network at W_E[tokens].
 Var logits(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& model, std::int64_t vocabulary,
-           Var tokens, Purpose purpose);
+           Var tokens, Purpose purpose, Var role = {});
+
+/// Floats that one sequence carries through all blocks after `position` tokens, from where it may be cut: mixers.h
+/// says which of a mixer. mac is counted between segments, where nothing of a segment's attention is left.
+std::int64_t state_size(const ModelConfig& model, std::int64_t position);
+/// The same for sequences of `positions` tokens at their end, for run.h5.
+Experiment::Fact state_fact(const ModelConfig& model, std::int64_t positions);
 
 /// Records the model for `batch` sequences of `positions` tokens and returns the mean loss over sequences, a sequence's
 /// loss being the mean of -log softmax(logits)[target] over its positions, by their weights. So a sequence counts the
 /// same in whatever batch or shard it is.
 ///
-/// Inputs: tokens i32, target i32 and weight f32, each [batch, position]; a sequence's weights are >= 0 and not all 0.
+/// Inputs: tokens i32, target i32 and weight f32, each [batch, position], and role i32 where the model needs_roles(); a
+/// sequence's weights are >= 0 and not all 0.
 /// Taps: logits [batch, position, token], and those of blocks.h.
 Var record(Graph& graph, ParamStore& params, const ModelConfig& model, std::int64_t vocabulary, std::int64_t positions,
            std::int64_t batch, Purpose purpose);

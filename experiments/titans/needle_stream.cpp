@@ -33,6 +33,13 @@ Answer graded(std::span<const float> logits, std::int32_t target) {
   return {std::log(total) + *best - logits[static_cast<std::size_t>(target)], best - logits.begin() == target};
 }
 
+/// Puts `count` values a sequence at the beginning of its stretch, and zeros after the end of the sequence: what
+/// follows it does not change what comes before.
+void give(std::span<std::int32_t> to, const std::int32_t* from, const NeedleStreamRequest& r, std::int64_t count) {
+  std::fill(to.begin(), to.end(), 0);
+  for (std::int64_t b = 0; b < r.batch; ++b) std::copy_n(from + b * count, count, to.begin() + b * r.stretch);
+}
+
 /// The answers of samples [first, first + batch) at the last position.
 std::vector<Answer> read(TokenStream& stream, const Needle& task, const NeedleStreamRequest& r, int first,
                          const std::function<void(std::int64_t)>& done) {
@@ -45,10 +52,8 @@ std::vector<Answer> read(TokenStream& stream, const Needle& task, const NeedleSt
   for (std::int64_t from = 0; from < length; from += count) {
     count = std::min(r.stretch, length - from);
     task.stretch_of_eval(r.set, first, from, count, batch);
-    const std::span<std::int32_t> tokens = stream.tokens();
-    std::fill(tokens.begin(), tokens.end(), 0);  // what follows the end does not change what comes before
-    for (std::int64_t b = 0; b < r.batch; ++b)
-      std::copy_n(batch.i32(Needle::tokens_field) + b * count, count, tokens.begin() + b * r.stretch);
+    give(stream.tokens(), batch.i32(Needle::tokens_field), r, count);
+    if (!stream.roles().empty()) give(stream.roles(), batch.i32(Needle::role_field), r, count);
     logits = stream.run();
     done(count * r.batch);
   }

@@ -3,23 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
+
+#include "experiments/titans/probe_parts.h"
 
 namespace saltus::titans {
 namespace {
-
-/// 0, 1, 2, 3..4, 5..8, ...
-std::size_t bin_of(std::int64_t x) {
-  return x == 0 ? 0 : static_cast<std::size_t>(std::bit_width(static_cast<std::uint64_t>(x - 1))) + 1;
-}
-
-/// The bins that hold 0..largest, by their upper ends.
-Dim bins(const char* name, std::int64_t largest, const char* long_name) {
-  Dim dim{.name = name, .long_name = long_name, .values = {0}};
-  for (std::size_t b = 1; b <= bin_of(largest); ++b) dim.values.push_back(std::ldexp(1, static_cast<int>(b) - 1));
-  return dim;
-}
 
 std::int64_t best_of(const float* logits, std::int64_t classes) {
   return std::max_element(logits, logits + classes) - logits;

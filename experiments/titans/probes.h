@@ -27,10 +27,10 @@ class AnswerProbe : public Probe {
 };
 
 /// How far back an answer can lie, from the tap logits. Bins 0, 1, 2, 3..4, 5..8, ... are named by their upper ends:
-///   questions_by_distance, correct_by_distance  [distance]  questions in a sequence whose answer was written so many
-///   tokens before, and
-///                                                           those answered right: their ratio is the accuracy
-///   questions_by_writes, correct_by_writes      [writes]    with so many other writes in between
+///   questions_by_distance, correct_by_distance [distance]  questions in a sequence whose answer was written so
+///                                                          many tokens before, and those answered right: their
+///                                                          ratio is the accuracy
+///   questions_by_writes, correct_by_writes     [writes]    with so many other writes in between
 class RetrievalProbe : public Probe {
  public:
   explicit RetrievalProbe(const SequenceShape& shape) : shape_(shape) {}

@@ -1,6 +1,7 @@
 #include "experiments/titans/stream.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace saltus::titans {
 
@@ -9,12 +10,13 @@ struct TokenStream::Recording {
   Graph graph;
   Carry carry{Carry::Mode::stretch};
   std::int64_t batch;
-  Var tokens, logits;
+  Var tokens, role, logits;
 
   Recording(ParamStore& params, const ModelConfig& model, std::int64_t vocabulary, std::int64_t n, std::int64_t stretch)
       : batch(n),
         tokens(graph.input("tokens", {n, stretch}, DType::i32)),
-        logits(titans::logits(graph, params, carry, model, vocabulary, tokens, Purpose::train)) {}
+        role(model.needs_roles() ? graph.input("role", {n, stretch}, DType::i32) : Var{}),
+        logits(titans::logits(graph, params, carry, model, vocabulary, tokens, Purpose::train, role)) {}
 
   /// What a sequence starts from.
   Plan initial(const Plan::ParamLookup& lookup) const {
@@ -29,6 +31,11 @@ struct TokenStream::Recording {
     return {graph, outputs, lookup};
   }
 };
+
+std::int64_t stretch_for(const ModelConfig& model) {
+  const std::int64_t unit = std::lcm(model.mixer.chunk, model.architecture == "mac" ? model.segment : 1);
+  return (256 + unit - 1) / unit * unit;
+}
 
 TokenStream::TokenStream(ParamStore& params, const ModelConfig& model, std::int64_t vocabulary, std::int64_t batch,
                          std::int64_t stretch)
@@ -62,6 +69,11 @@ void TokenStream::restart() {
 
 std::span<std::int32_t> TokenStream::tokens() {
   return {static_cast<std::int32_t*>(plan_.input("tokens")), static_cast<std::size_t>(n_tokens_)};
+}
+
+std::span<std::int32_t> TokenStream::roles() {
+  auto* at = static_cast<std::int32_t*>(plan_.input("role"));
+  return {at, at ? static_cast<std::size_t>(n_tokens_) : 0};
 }
 
 std::span<const float> TokenStream::run() {

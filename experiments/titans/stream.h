@@ -9,6 +9,10 @@
 
 namespace saltus::titans {
 
+/// Tokens of a stretch that suits the model: the least number of whole chunks and, of mac, whole segments that is at
+/// least 256.
+std::int64_t stretch_for(const ModelConfig& model);
+
 /// A model that reads sequences of any length, `stretch` tokens at a time, in the memory of one stretch: the model
 /// recorded once with Carry::Mode::stretch, run again and again. Its logits are those of the whole sequence. Where a
 /// model's mixers work in chunks or segments, `stretch` must be a multiple of both. Throws for mixers that cannot
@@ -23,6 +27,8 @@ class TokenStream {
   void restart();
   /// Where to write the next stretch's tokens, [batch, stretch].
   std::span<std::int32_t> tokens();
+  /// Where to write the TokenRoles of those tokens, [batch, stretch]; empty unless the model needs_roles().
+  std::span<std::int32_t> roles();
   /// Reads them: logits [batch, stretch, token], valid until the next run.
   std::span<const float> run();
 

@@ -5,9 +5,11 @@
 #include "data/selective_copy.h"
 #include "data/state_tracking.h"
 #include "experiments/titans/memory_probes.h"
+#include "experiments/titans/meta_gradient.h"
 #include "experiments/titans/model.h"
 #include "experiments/titans/needle_stream.h"
 #include "experiments/titans/probes.h"
+#include "experiments/titans/stream.h"
 
 namespace saltus::titans {
 namespace {
@@ -20,6 +22,7 @@ std::unique_ptr<Probe> progress_probe(const SequenceShape& shape, const ModelCon
     parts.push_back(std::make_unique<AnswerAttentionProbe>(shape, model.n_layers, model.mixer.n_heads));
   if (model.has_keys()) parts.push_back(std::make_unique<KeyProbe>(shape, model));
   if (model.has_memory()) parts.push_back(std::make_unique<MemoryProbe>(shape, model));
+  if (model.has_memory()) parts.push_back(std::make_unique<MetaGradientProbe>(shape.length, model));
   if (model.has_gate()) parts.push_back(std::make_unique<BranchProbe>(shape, model));
   return std::make_unique<ProbeList>(std::move(parts));
 }
@@ -32,7 +35,9 @@ void add_stream(Experiment& e, const NeedleConfig& task, const ModelConfig& mode
   if (model.architecture == "mixer" && model.mixer.kind == "attention") return;  // its state grows with the sequence
   e.stream = [&params = e.params, task, model, seeds](std::int64_t length, std::int64_t samples, ThreadPool& pool) {
     const NeedleRecall r =
-        stream_needles(params, model, task, seeds, {.lengths = {length}, .samples = samples}, pool).front();
+        stream_needles(params, model, task, seeds,
+                       {.lengths = {length}, .samples = samples, .stretch = stretch_for(model)}, pool)
+            .front();
     return Experiment::Streamed{r.loss, r.loss_error, r.accuracy, r.accuracy_error};
   };
 }
@@ -41,8 +46,8 @@ std::unique_ptr<Experiment> experiment(std::unique_ptr<SequenceTask> task, const
   auto e = std::make_unique<Experiment>();
   const SequenceShape shape = task->shape();
   e->task = std::move(task);
-  e->record = [model, shape](Graph& graph, ParamStore& params, std::int64_t batch, Purpose purpose) {
-    return record(graph, params, model, shape.vocab_size, shape.length, batch, purpose);
+  e->record = [model, shape](Graph& graph, ParamStore& params, const Recording& r) {
+    return record(graph, params, model, shape.vocab_size, shape.length, r.batch, r.purpose);
   };
   e->n_layers = model.has_patterns() ? static_cast<int>(model.n_layers) : 0;
   e->n_heads = static_cast<int>(model.mixer.n_heads);
@@ -51,6 +56,7 @@ std::unique_ptr<Experiment> experiment(std::unique_ptr<SequenceTask> task, const
   e->progress = progress_probe(shape, model);
   e->progress_set = "test";
   e->headlines = {{"test", "accuracy"}, {"test", "loss"}};
+  e->facts.push_back(state_fact(model, shape.length));
   return e;
 }
 

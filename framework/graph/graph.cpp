@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <limits>
+
 #include "core/check.h"
 
 namespace saltus {
@@ -11,6 +13,9 @@ namespace {
 const OpDef input_op = {.name = "input", .shape = nullptr, .leaf = true};
 const OpDef param_op = {.name = "param", .shape = nullptr, .leaf = true};
 const OpDef constant_op = {.name = "constant", .shape = nullptr, .leaf = true};
+
+/// Of a stretch that still grows.
+constexpr int open_end = std::numeric_limits<int>::max();
 
 std::string joined(const std::string& scope, std::string_view name) {
   return scope.empty() ? std::string(name) : fmt::format("{}.{}", scope, name);
@@ -36,6 +41,14 @@ Scope::Scope(Graph& graph, int id) : graph_(graph), outer_(graph.scope_) {
   const Node& node = graph.node(id);
   graph.scope_ = node.op->leaf ? "" : node.name;
 }
+
+Recomputed::Recomputed(Graph& graph) : graph_(graph) {
+  const std::vector<Graph::Stretch>& all = graph.recomputed_;
+  check(all.empty() || all.back().last <= graph.size(), "a stretch that is computed again begins inside another");
+  graph.recomputed_.push_back({graph.size(), open_end});
+}
+
+Recomputed::~Recomputed() { graph_.recomputed_.back().last = graph_.size(); }
 
 Var Graph::append(Node node) {
   nodes_.push_back(std::move(node));

@@ -53,8 +53,16 @@ class Graph {
   const Node& node(int id) const { return nodes_[static_cast<std::size_t>(id)]; }
   std::span<const double> constant_values(int id) const { return constants_.at(id); }
 
+  /// Ids [first, last) that were recorded while a Recomputed lived.
+  struct Stretch {
+    int first, last;
+  };
+  /// In order of recording; none overlaps another.
+  const std::vector<Stretch>& recomputed() const { return recomputed_; }
+
  private:
   friend class Scope;
+  friend class Recomputed;
   Var append(Node node);
   Var leaf(const OpDef& op, std::string name, Shape shape, DType dtype);
 
@@ -62,6 +70,7 @@ class Graph {
   std::map<int, std::vector<double>> constants_;
   std::map<std::string, int, std::less<>> named_;  // inputs and parameters
   std::vector<std::pair<std::string, Var>> taps_;
+  std::vector<Stretch> recomputed_;
   std::string scope_;
 };
 
@@ -78,6 +87,20 @@ class Scope {
  private:
   Graph& graph_;
   std::string outer_;
+};
+
+/// What is recorded while it lives is not kept for a gradient ("checkpointing"): grad() computes as much of it as it
+/// needs a second time, from what was there before. Of the stretch only what later nodes read is kept. Throws inside
+/// another one.
+class Recomputed {
+ public:
+  explicit Recomputed(Graph& graph);
+  ~Recomputed();
+  Recomputed(const Recomputed&) = delete;
+  Recomputed& operator=(const Recomputed&) = delete;
+
+ private:
+  Graph& graph_;
 };
 
 /// True for nodes made by Graph::input, Graph::param and Graph::constant.

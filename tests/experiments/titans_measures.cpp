@@ -52,10 +52,11 @@ double after_writes(double theta, double eta, double alpha, int writes) {
 }  // namespace
 
 TEST_CASE("titans: the half-life of decay alone") {
-  CHECK(measures::half_life(std::vector<float>{0.5F, 0.5F}) == Approx(1));
-  CHECK(measures::half_life(std::vector<float>(10, 0.01F)) == Approx(std::log(0.5) / std::log(0.99)));
-  CHECK(measures::half_life(std::vector<float>{0.75F, 0}) == Approx(1));  // a quarter in two tokens: a half in one
-  CHECK(measures::half_life(std::vector<float>{0, 0}) == std::numeric_limits<double>::infinity());
+  CHECK(measures::decay_half_life(std::vector<float>{0.5F, 0.5F}) == Approx(1));
+  CHECK(measures::decay_half_life(std::vector<float>(10, 0.01F)) == Approx(std::log(0.5) / std::log(0.99)));
+  // A quarter in two tokens: a half in one.
+  CHECK(measures::decay_half_life(std::vector<float>{0.75F, 0}) == Approx(1));
+  CHECK(measures::decay_half_life(std::vector<float>{0, 0}) == std::numeric_limits<double>::infinity());
 }
 
 TEST_CASE("titans: the stability margin changes its sign where writing to one key begins to diverge") {
@@ -153,11 +154,15 @@ TEST_CASE("titans: alignment is a query's cosine with one key above that with th
   CHECK(measures::alignment(p.trace(), 0, 0) == 0);  // nothing to compare with
 }
 
-TEST_CASE("titans: the stable rank of planted matrices") {
+TEST_CASE("titans: the stable and the effective rank of planted matrices") {
   const std::vector<float> identity = {1, 0, 0, 0, 1, 0, 0, 0, 1}, outer = {1, 2, 2, 4, -3, -6},
                            diagonal = {2, 0, 0, 0, 1, 0};
   CHECK(measures::stable_rank(identity.data(), 3, 3) == Approx(3));
   CHECK(measures::stable_rank(outer.data(), 3, 2) == Approx(1));
   CHECK(measures::stable_rank(diagonal.data(), 2, 3) == Approx(1.25));
   CHECK(measures::stable_rank(std::vector<float>(4).data(), 2, 2) == 0);
+  CHECK(measures::effective_rank(identity.data(), 3, 3) == Approx(3));
+  CHECK(measures::effective_rank(outer.data(), 3, 2) == Approx(1).epsilon(1e-6));
+  CHECK(measures::effective_rank(diagonal.data(), 2, 3) == Approx(3 / std::pow(2, 2.0 / 3)));  // p = 2/3, 1/3
+  CHECK(measures::effective_rank(std::vector<float>(4).data(), 2, 2) == 0);
 }

@@ -12,7 +12,7 @@ using namespace saltus;
 using namespace saltus::tests;
 using titans::BranchProbe;
 using titans::KeyProbe;
-using titans::MemoryProbe;
+using titans::WriteProbe;
 
 namespace {
 
@@ -82,7 +82,7 @@ using Numbers = std::vector<double>;
 
 TEST_CASE("titans: gates by the role of the token, and what follows from them") {
   Planted p = planted();
-  const MemoryProbe probe(shape, planted_model());
+  const WriteProbe probe(shape, planted_model());
   const Numbers theta = p.measured(probe, "theta");  // [head, role]: filler, key, value, query
   CHECK(theta[0] == 0);
   CHECK(theta[1] == Approx(0.1));
@@ -90,8 +90,8 @@ TEST_CASE("titans: gates by the role of the token, and what follows from them") 
   CHECK(theta[3] == Approx(0.2));
   CHECK(p.measured(probe, "eta") == Numbers{0, 0, 0, 0, 0.5, 0.5, 0.5, 0.5});
   CHECK(p.measured(probe, "alpha") == Numbers{0, 0, 0, 0, 0.5, 0.5, 0.5, 0.5});
-  CHECK(std::isinf(p.measured(probe, "half_life")[0]));
-  CHECK(p.measured(probe, "half_life")[1] == Approx(1));
+  CHECK(std::isinf(p.measured(probe, "decay_half_life")[0]));
+  CHECK(p.measured(probe, "decay_half_life")[1] == Approx(1));
   CHECK(p.measured(probe, "stability_margin")[0] == Approx(2 - 0.8));
   CHECK(p.measured(probe, "stability_margin")[1] == Approx(1.5 * 1.5 - 1));
   CHECK(p.measured(probe, "repetition_growth")[0] ==
@@ -103,14 +103,14 @@ TEST_CASE("titans: gates by the role of the token, and what follows from them") 
 
 TEST_CASE("titans: what a question reads, in keys and in writes") {
   Planted p = planted();
-  CHECK(p.measured(MemoryProbe(shape, planted_model()), "implicit_attention") == Numbers{1, 0});
+  CHECK(p.measured(WriteProbe(shape, planted_model()), "implicit_attention") == Numbers{1, 0});
   CHECK(p.measured(KeyProbe(shape, planted_model()), "query_key_alignment") == Numbers{1, -2.0 / 3});
   titans::ModelConfig model = planted_model();
   model.mixer.conv_width =
       4;  // what is written up to three tokens later may hold the answer too; the question itself is two later
   // Of head 1's two writes under (0, 1), the momentum's half and the decay's half leave 1/4 of the first and 1/2 of the
   // second.
-  const Numbers shares = p.measured(MemoryProbe(shape, model), "implicit_attention"),
+  const Numbers shares = p.measured(WriteProbe(shape, model), "implicit_attention"),
                 expected_shares = {1, 0, 0, 0, 0, 2.0 / 3, 0, 0};
   const Numbers cosines = p.measured(KeyProbe(shape, model), "query_key_alignment");
   const Numbers expected_cosines = {1, -1.0 / 3, -1.0 / 3, 0, -2.0 / 3, 2.0 / 3, -2.0 / 3, 0};
@@ -125,10 +125,14 @@ TEST_CASE("titans: what a question reads, in keys and in writes") {
 
 TEST_CASE("titans: inner losses and the rank of what is stored") {
   Planted p = planted();
-  const MemoryProbe probe(shape, planted_model());
+  const WriteProbe probe(shape, planted_model());
   CHECK(p.measured(probe, "inner_loss") == Numbers{4, 2, 0.5, 2, 1, 0});
+  const std::vector<float>& tap = p.taps.at("blocks.0.mixer.inner_loss");  // [head, reader, position]
+  CHECK(p.measured(probe, "inner_loss_by_position") == Numbers(tap.begin(), tap.end()));
   CHECK(p.measured(probe, "memory_stable_rank")[0] == Approx(2));
   CHECK(p.measured(probe, "memory_stable_rank")[1] == Approx(1));
+  CHECK(p.measured(probe, "memory_effective_rank")[0] == Approx(2));
+  CHECK(p.measured(probe, "memory_effective_rank")[1] == Approx(1));
 }
 
 TEST_CASE("titans: how a block weighs its branches") {
@@ -167,7 +171,7 @@ TEST_CASE("titans: every system builds, measures what its model has, and gives f
        {titans::recall_system, titans::needle_system, titans::copy_system, titans::tracking_system}) {
     const std::unique_ptr<Experiment> e = make().build({});
     Graph graph;
-    e->record(graph, e->params, 2, Purpose::measure);
+    e->record(graph, e->params, e->whole(2, Purpose::measure));
     for (const std::string& tap : e->progress->taps()) CHECK_NOTHROW(graph.tapped(tap));
     CHECK(e->task->fields()[SequenceTask::tokens_field].name == "tokens");
     CHECK(e->n_layers == 0);

@@ -166,11 +166,11 @@ TEST_CASE("state_size counts what a stream carries of one sequence") {
       mix({graph, params, carry, "m"}, graph.input("x", {1, 3, d_model}), config);
       std::int64_t carried = 0;
       for (const auto& [name, initial] : carry.initial()) carried += name == "m.seen" ? 0 : initial.shape().size();
-      CHECK(state_size(config, d_model, 1000) == carried);
+      CHECK(state_size(config, 1000) == carried);
     }
   });
-  CHECK(state_size(small("attention"), d_model, 10) == 2 * 8 * 10 + 3 * 8 * 2);
-  CHECK(state_size(small("sliding_window"), d_model, 2) == 2 * 8 * 2 + 3 * 8 * 2);
+  CHECK(state_size(small("attention"), 10) == 2 * 8 * 10 + 3 * 8 * 2);
+  CHECK(state_size(small("sliding_window"), 2) == 2 * 8 * 2 + 3 * 8 * 2);
 }
 
 TEST_CASE("the parameters of every mixer at its defaults, d_model 64") {

@@ -64,6 +64,21 @@ TEST_CASE("titans: a stream's state does not grow, and what would grow is refuse
                     Catch::Contains("cannot run over a stream"));
 }
 
+TEST_CASE("titans: stretches for a stream are whole chunks and segments, and no longer than they need to be") {
+  const auto stretch = [](const char* architecture, std::int64_t chunk, std::int64_t segment) {
+    titans::ModelConfig model = small_titan(architecture);
+    model.mixer.chunk = chunk;
+    model.segment = segment;
+    return titans::stretch_for(model);
+  };
+  CHECK(stretch("mixer", 16, 32) == 256);
+  CHECK(stretch("mixer", 48, 31) == 288);  // segments are mac's alone
+  CHECK(stretch("mac", 16, 24) == 288);
+  CHECK(stretch("mac", 48, 36) == 288);
+  CHECK(stretch("mac", 20, 24) == 360);
+  CHECK(stretch("mixer", 300, 32) == 300);
+}
+
 TEST_CASE(
     "titans: needles in a stream are found as in the whole sequence, with any stretch and any number of threads") {
   NeedleConfig task;

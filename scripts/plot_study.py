@@ -111,6 +111,42 @@ def random_features(data):
     return figure
 
 
+def cost(data):
+    """Parameters against heads, and milliseconds a text against its length, of each attention and of whole models."""
+    figure, (a, b, c, d) = axes(4, height=4.4)
+    poolings, heads, parts = data["pooling"].asstr()[:], data["n_heads"][:], list(data["part"].asstr()[:])
+    dashes = dict(zip(poolings, ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]))  # some lines coincide
+    parameters = {part: data["parameters"][:, :, i] for i, part in enumerate(parts)}
+    for i, name in enumerate(poolings):
+        a.loglog(heads, parameters["attention"][i], marker="o", ms=3, ls=dashes[name], label=name)
+        rest = parameters["total"][i] - parameters["embedding"][i]
+        b.loglog(heads, rest, marker="o", ms=3, ls=dashes[name], label=name)
+    a.set(xlabel="heads", ylabel="parameters", title="the attention, without its word MLP")
+    b.set(xlabel="heads", ylabel="parameters", title="the model, without its embedding")
+    for panel in (a, b):
+        panel.set_xticks(heads, [f"{m:g}" for m in heads])
+        panel.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
+    length, slopes = data["length"][:], data["milliseconds_slope"][:]
+    rounds, colours = data["milliseconds_of_round"][:], {}  # a pooling's is the same in both panels
+    for i, label in enumerate(data["timed"].asstr()[:]):
+        encoder, whole = label.startswith("encoder"), label.startswith("model")
+        low, middle, high = rounds[i].min(axis=-1), data["milliseconds"][i], rounds[i].max(axis=-1)
+        for panel in [panel for panel, wanted in ((c, not whole), (d, whole or encoder)) if wanted]:
+            colour = "k" if encoder else colours.setdefault(label.split(": ")[-1], f"C{len(colours)}")
+            name, ls = f"{label} ({slopes[i]:.2f})", "--" if encoder else "-"
+            (line,) = panel.loglog(length, middle, marker="o", ms=3, color=colour, ls=ls, label=name)
+            panel.fill_between(length, low, high, color=line.get_color(), alpha=0.15, lw=0)
+    c.set(title="its parts (slope); bands: all rounds")
+    d.set(title="whole models, and their encoder")
+    for panel in (c, d):
+        panel.set(xlabel="words of a text", ylabel="milliseconds a text")
+        panel.set_xticks(length, [f"{n:g}" for n in length])
+        panel.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
+    for panel in (a, b, c, d):
+        panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.15), frameon=False)  # curves fill panels
+    return figure
+
+
 DRAW = {
     "icl_regression.flow": flow,
     "icl_regression.loss_surface": loss_surface,
@@ -118,6 +154,7 @@ DRAW = {
     "icl_regression.estimators": estimators,
     "icl_regression.saturation": saturation,
     "icl_regression.random_features": random_features,
+    "lama.cost": cost,
 }
 
 

@@ -1,5 +1,7 @@
 #include "experiments/lama/facts.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "data/text/files.h"
@@ -40,10 +42,12 @@ Experiment::Fact words(const Vocabulary& vocabulary) {
   return {{"word_count", "occurrences in the training part", {word}}, counts};
 }
 
-/// Of all words, a line each, in the order of their numbers: the same text gives the same ids where it is the same.
-std::string words_sha256(const Vocabulary& vocabulary) {
+/// Of all words with their occurrences in the training part, a line each, in the order of their numbers. Where it is
+/// the same, texts get the same ids, and the split is the same.
+std::string vocabulary_sha256(const Vocabulary& vocabulary) {
   std::string lines;
-  for (std::int32_t id = 0; id < vocabulary.size(); ++id) lines += vocabulary.word(id) + "\n";
+  for (std::int32_t id = 0; id < vocabulary.size(); ++id)
+    lines += fmt::format("{} {}\n", vocabulary.word(id), vocabulary.count(id));
   return sha256_hex(lines);
 }
 
@@ -70,7 +74,7 @@ Attributes notes(const TextClassification& task) {
                     {"corpus_retrieved", from.retrieved},
                     {"classes", task.classes()},
                     {"vocabulary_size", static_cast<std::int64_t>(task.vocabulary().size())},
-                    {"vocabulary_sha256", words_sha256(task.vocabulary())},
+                    {"vocabulary_sha256", vocabulary_sha256(task.vocabulary())},
                     {"split_report", split.report.text(task.classes())}};
   const auto add_part = [&](const std::string& part, const std::vector<int>& documents) {
     const TextClassification::Losses lost = task.losses(documents);

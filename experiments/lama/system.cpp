@@ -1,5 +1,7 @@
 #include "experiments/lama/system.h"
 
+#include <algorithm>
+
 #include "data/text/text_classification.h"
 #include "experiments/lama/facts.h"
 #include "experiments/lama/model.h"
@@ -50,7 +52,11 @@ System system() {
           .model_fields = [config](Fields& f) { config->model.fields(f); },
           .rules = [](Fields&) {},
           .build = [config](const Seeds& seeds) { return build(*config, seeds); },
-          .set_context_length = [config](std::int64_t length) { config->task.max_length = length; },
+          .set_context_length =
+              [config](std::int64_t length) {
+                config->task.max_length = length;
+                config->task.bucket = std::min(config->task.bucket, length);  // of training alone
+              },
           .context_length_key = "task.max_length"};
 }
 

@@ -94,7 +94,7 @@ _saltus_words() {
 
 # Folders, and files whose name fits the pattern $1.
 _saltus_files() {
-  mapfile -t COMPREPLY < <(compgen -f -X "!$1" -- "$2"; compgen -d -- "$2")
+  mapfile -t COMPREPLY < <({ compgen -f -X "!$1" -- "$2"; compgen -d -- "$2"; } | sort -u)
   compopt -o filenames 2>/dev/null
 }
 

@@ -93,7 +93,9 @@ void print_set(const Evaluation& e, std::size_t set, const std::vector<Column>& 
   fmt::print("\ntest set {}\n", e.sets[set]);
   for (const Column& c : columns) {
     const SetMeans& means = c.means->front();
-    fmt::print("  {:<28} {:>9.4f} ± {:.4f}\n", c.title, means.mean[set][c.number], means.error[set][c.number]);
+    const double error = means.error[set][c.number];  // not a number where the set is one group of examples
+    fmt::print("  {:<28} {:>9.4f}{}\n", c.title, means.mean[set][c.number],
+               std::isnan(error) ? "" : fmt::format(" ± {:.4f}", error));
   }
 }
 
@@ -138,6 +140,16 @@ Attributes attributes(const RunReader& run, const Evaluation& e, const Arguments
   return all;
 }
 
+/// "20000 fresh examples a set (seed 1)"; where a set has fewer: "400 validation, 1000 test examples".
+std::string examples(const Evaluation& e, std::int64_t asked) {
+  if (std::ranges::count(e.samples, asked) == std::ssize(e.samples))
+    return fmt::format("{} fresh examples a set (seed {})", asked, e.seed);
+  std::vector<std::string> counts;
+  for (std::size_t set = 0; set < e.sets.size(); ++set)
+    counts.push_back(fmt::format("{} {}", e.samples[set], e.sets[set]));
+  return fmt::format("{} examples", fmt::join(counts, ", "));
+}
+
 int eval(Arguments& a, const CLI::App& verb) {
   const RunReader run(find_run_file(a.run));
   const std::vector<std::string> overrides = verb.remaining();
@@ -155,7 +167,7 @@ int eval(Arguments& a, const CLI::App& verb) {
     fmt::print("{}\n", json_of(e, columns).dump(2, ' ', false, Json::error_handler_t::replace));
     return 0;
   }
-  fmt::print("{} at step {}, on {} fresh examples a set (seed {})\n", a.run, e.step, a.request.samples, e.seed);
+  fmt::print("{} at step {}, on {}\n", a.run, e.step, examples(e, a.request.samples));
   for (std::size_t set = 0; set < e.sets.size(); ++set) {
     e.lengths.empty() ? print_set(e, set, columns) : print_by_length(e, set, columns);
   }

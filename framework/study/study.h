@@ -26,7 +26,7 @@ struct Findings {
 };
 
 /// A computation from a config that is not a training run: a flow to integrate, a loss surface, a comparison of
-/// estimators. Its result is a function of its settings and the seed.
+/// estimators. Its result is a function of its settings and the seed, but for times, whose long_name says so.
 struct Study {
   std::function<void(Fields&)> settings;
   std::function<Findings(const StudyContext&)> run;
@@ -57,7 +57,7 @@ struct StudyConfig {
 std::string resolved_yaml(const StudyConfig& config);
 
 /// Runs it and writes what it found to `path`, with the config and where the numbers come from. Returns the lines.
-/// Equal settings and seeds give equal numbers, whatever the number of threads.
+/// Equal settings and seeds give equal numbers, whatever the number of threads; times differ.
 std::vector<std::string> run_study(const StudyConfig& config, const std::string& path, int threads,
                                    const std::function<void(double)>& progress);
 

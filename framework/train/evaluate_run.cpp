@@ -37,6 +37,13 @@ TrainConfig config_of(const RunReader& run, SystemTable systems, const Evaluatio
   return checked;
 }
 
+/// [set]: so many as are asked for, or as the set has.
+std::vector<std::int64_t> samples_of(const Task& task, std::int64_t asked) {
+  std::vector<std::int64_t> samples;
+  for (int set = 0; set < std::ssize(task.eval_sets()); ++set) samples.push_back(std::min(asked, task.eval_samples(set)));
+  return samples;
+}
+
 /// Appends [numbers of the measures at each length and set] of one quantity to the table.
 void add_constants(Table& table, const std::vector<Measure>& measures, const std::vector<SetMeans>& at_length,
                    const std::vector<std::string>& outer) {
@@ -72,6 +79,7 @@ Evaluation evaluate_streams(const RunReader& run, SystemTable systems, const Eva
   out.seed = *config.seed_overrides.eval;
   out.lengths = request.lengths;
   out.sets = {experiment->task->eval_sets().front()};
+  out.samples = {request.samples};
   out.measures = {{"loss", "cross-entropy at the end of the sequence, in nats"},
                   {"accuracy", "share of sequences answered right at their end"}};
   for (const std::int64_t length : request.lengths) {
@@ -101,6 +109,7 @@ Evaluation evaluate_run(const RunReader& run, SystemTable systems, const Evaluat
     out.step = load_weights(run, request.step, *experiment);
     out.seed = *config.seed_overrides.eval;
     out.sets = experiment->task->eval_sets();
+    out.samples = samples_of(*experiment->task, request.samples);
     out.measures = experiment->eval->measures();
     Evaluator::Result result = Evaluator(*experiment, request.samples, pool).run();
     out.model.push_back({std::move(result.eval), std::move(result.eval_errors)});

@@ -27,6 +27,7 @@ struct Evaluation {
   std::int64_t step = 0, seed = 0;    // of the snapshot; of the examples
   std::vector<std::int64_t> lengths;  // empty when the request names none: then there is one entry
   std::vector<std::string> sets;
+  std::vector<std::int64_t> samples;  // of each set: as many as asked for, or all that there are
   std::vector<Measure> measures,
       reference_measures;  // of the model (its eval probe), and of the system's references, which may be none
   std::vector<SetMeans> model, references;  // [length]

@@ -26,7 +26,12 @@ std::vector<Chunk> chunks_of(const Task& task, std::int64_t samples) {
   std::vector<Chunk> chunks;
   for (int set = 0; set < static_cast<int>(task.eval_sets().size()); ++set) {
     const auto n = static_cast<int>(std::min(samples, task.eval_samples(set)));
-    for (int first = 0; first < n; first += chunk_size) chunks.push_back({set, first, std::min(chunk_size, n - first)});
+    for (int first = 0; first < n; first += chunks.back().size) {
+      const int left = n - first;
+      // One sample alone has no neighbour, which some models ask for.
+      const int size = left == chunk_size + 1 ? chunk_size - 1 : std::min(chunk_size, left);
+      chunks.push_back({set, first, size});
+    }
   }
   return chunks;
 }

@@ -14,7 +14,8 @@ namespace saltus {
 struct Chunk {
   int set, first, size;
 };
-/// The test sets one after another, `samples` of each or all that it has, cut into chunks of at most 128.
+/// The test sets one after another, `samples` of each or all that it has, cut into chunks of at most 128, none of
+/// which is a single sample unless that is all there is.
 std::vector<Chunk> chunks_of(const Task& task, std::int64_t samples);
 
 /// Means over test sets with their standard errors, from sums over chunks.

@@ -21,6 +21,40 @@ std::size_t snapshot_row(const RunReader& run, std::optional<std::int64_t> step,
   return static_cast<std::size_t>(found - steps.begin());
 }
 
+/// [layer,] and the parameter's own axes, as /weights holds it.
+std::vector<std::int64_t> shape_of(const StoredWeight& weight, const ParamStore& params, bool stacked) {
+  std::vector<std::int64_t> shape;
+  if (stacked) shape.push_back(std::ssize(weight.params));
+  const Shape& own = params.spec(weight.params[0]).shape;
+  for (int axis = 0; axis < own.rank(); ++axis) shape.push_back(own[axis]);
+  return shape;
+}
+
+std::vector<std::int64_t> shape_of(const Variable& stored, const Table& table) {
+  std::vector<std::int64_t> shape;
+  for (const std::string& name : stored.dims) shape.push_back(std::ranges::find(table.dims, name, &Dim::name)->size);
+  return shape;
+}
+
+/// Refuses parameters that are not those of the run, which the run's own config always gives.
+void check_same_parameters(const RunReader& run, const ParamStore& params) {
+  constexpr auto cause = "the overrides make another model than the one that was trained";
+  const Table there = run.table("weights"), here = weights_table(params);
+  for (const StoredWeight& weight : stored_weights(params)) {
+    const auto found = std::ranges::find(there.variables, weight.name, &Variable::name);
+    check_input(found != there.variables.end(), "{}: {}: the run has no parameter {}", run.path(), cause, weight.name);
+    const Variable& wanted = *std::ranges::find(here.variables, weight.name, &Variable::name);
+    const bool stacked = !wanted.dims.empty() && wanted.dims[0] == "layer";
+    const std::vector<std::int64_t> then = shape_of(*found, there), now = shape_of(weight, params, stacked);
+    check_input(then == now, "{}: {}: {} was [{}] and is [{}]", run.path(), cause, weight.name, fmt::join(then, ", "),
+                fmt::join(now, ", "));
+  }
+  for (const Variable& stored : there.variables) {
+    check_input(std::ranges::find(here.variables, stored.name, &Variable::name) != here.variables.end(),
+                "{}: {}: the parameter {} that was trained is not in it", run.path(), cause, stored.name);
+  }
+}
+
 /// As a message shows it; of a long text, such as a hash, the beginning.
 struct Shown {
   std::string operator()(const std::string& text) const { return text.size() > 16 ? text.substr(0, 12) + "..." : text; }
@@ -48,12 +82,9 @@ std::int64_t load_weights(const RunReader& run, std::optional<std::int64_t> step
   ParamStore& params = experiment.params;
   const std::vector<std::int64_t> steps = run.has_group("weights") ? run.steps("weights") : std::vector<std::int64_t>{};
   const std::size_t row = snapshot_row(run, step, steps);
+  check_same_parameters(run, params);
   for (const StoredWeight& weight : stored_weights(params)) {
     const std::vector<double> values = run.row("weights", weight.name, row);
-    std::size_t expected = 0;
-    for (const std::string& name : weight.params) expected += params.view(name).size();
-    check_input(values.size() == expected, "{}: {} holds {} numbers, and the model of this config has {}", run.path(),
-                weight.name, values.size(), expected);
     auto from = values.begin();
     for (const std::string& name : weight.params) {
       const std::span<float> view = params.view(name);

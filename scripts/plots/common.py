@@ -101,7 +101,8 @@ def draw_losses(ax, file, evalset):
 
 def log_step_axis(axes, steps):
     """Logarithmic steps, shared by `axes`, from the first measurement after step 0."""
+    first = min(steps[steps > 0], default=1)
     for ax in axes:
         ax.set_xscale("log")
-        ax.set_xlim(min(steps[steps > 0], default=1), max(steps[-1], 2))
+        ax.set_xlim(first, max(steps[-1], 2 * first))
         ax.set_xlabel("optimizer step")

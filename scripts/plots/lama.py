@@ -159,7 +159,7 @@ def draw_curves(axes, file, options):
     names = options["measures"] or [n for n in ("attention_entropy", "attention_peak", "head_similarity") if n in progress] or ["embedding_norm"]
     for i, name in enumerate(names):
         if name not in progress:
-            found = sorted(key for key in progress if not progress[key].is_scale)
+            found = sorted(key for key in progress if progress[key].dims[0].keys())  # axes have none
             raise WrongInput(f"{file.filename} has no measure '{name}'; it has: {', '.join(found)}")
         values = progress[name][:].reshape(len(progress["step"]), -1)
         colour = COLOURS[i % len(COLOURS)]
@@ -176,10 +176,12 @@ def draw_curves(axes, file, options):
     for ax in axes[1:]:  # room for the legend
         low, high = ax.get_ylim()
         ax.set_yticks([tick for tick in ax.get_yticks() if low <= tick <= high])
-        ax.set_ylim(low, high + 0.35 * (high - low))
+        ax.set_ylim(low, high + 0.45 * (high - low))
     axes[0].legend()
-    axes[1].legend(loc="upper left", ncols=2, columnspacing=1, handlelength=1.6)
+    axes[1].legend(loc="upper left", ncols=2, columnspacing=0.8, handlelength=1.6, borderaxespad=0, fontsize=6.5)
     axes[2].legend(loc="upper right")
+    for ax in axes:
+        ax.get_legend().set_in_layout(False)  # a legend is not to make its panel narrow
 
 
 def draw_two_texts(figure, places, reading):
@@ -210,15 +212,15 @@ def draw(path, options, out):
         rows = 0.13 * file["attention/pattern"].shape[3] if attends else 0  # of a table with a line a head, in inches
         heights = [2.4, 1.2 + rows, 0.9, 0.9, 0.6 + rows] if attends else [2.5]
         figure = plt.figure(figsize=(8, sum(heights)), layout="constrained")
-        grid = figure.add_gridspec(len(heights), 6, height_ratios=heights)
-        draw_curves([figure.add_subplot(grid[0, 2 * i : 2 * i + 2]) for i in range(3)], file, options)
+        grid = figure.add_gridspec(len(heights), height_ratios=heights)
+        draw_curves([figure.add_subplot(place) for place in grid[0].subgridspec(1, 3)], file, options)
         if attends:
             reading = Reading(file)
             probe = options["probe"] if options["probe"] is not None else int(np.abs(reading.n_words - 36).argmin())
             if not 0 <= probe < len(reading.labels):
                 raise WrongInput(f"{path} has no probe text {probe}; it has 0 to {len(reading.labels) - 1}")
-            draw_heads(figure.add_subplot(grid[1, :]), reading, probe)
-            draw_table(figure.add_subplot(grid[4, :]), reading)
-            draw_two_texts(figure, (grid[2, :], grid[3, :]), reading)
+            draw_heads(figure.add_subplot(grid[1]), reading, probe)
+            draw_table(figure.add_subplot(grid[4]), reading)
+            draw_two_texts(figure, (grid[2], grid[3]), reading)
         figure.savefig(out, dpi=200)
         plt.close(figure)

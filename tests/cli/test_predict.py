@@ -31,13 +31,13 @@ class Predict(TextTest):
         text = "We came again: the soup was LOVELY!"
         [told] = self.answers("--text", text)
         self.assertEqual((told["text"], told["class"]), (text, "praise"))
-        self.assertEqual(told["words"], ["we", "came", "again", ":", "the", "soup", "was", "lovely", "!"])
+        self.assertEqual(told["words"], ["we", "came", "again", "the", "soup", "was", "lovely", "!"])
         self.assertEqual(list(told["probabilities"]), ["complaint", "praise"])
         self.assertAlmostEqual(sum(told["probabilities"].values()), 1)
         self.assertGreater(told["probabilities"]["praise"], 0.9)
         self.assertEqual(len(told["attention"]), 3)
         for head in told["attention"]:
-            self.assertEqual(len(head), 9)
+            self.assertEqual(len(head), 8)
             self.assertAlmostEqual(sum(head), 1, places=5)
 
         out, err = self.predict("--text", text, "--words", "2")
@@ -47,8 +47,8 @@ class Predict(TextTest):
         falling = sorted(told["probabilities"].items(), key=lambda entry: -entry[1])
         self.assertEqual(lines[3:5], [f"  {100 * p:6.1f}%  {name}" for name, p in falling])
         for head, line in enumerate(lines[5:]):
-            most = sorted(range(9), key=lambda i: -told["attention"][head][i])[:2]
-            shown = "  ".join(f"{told['words'][i]} ({9 * told['attention'][head][i]:.2f})" for i in most)
+            most = sorted(range(8), key=lambda i: -told["attention"][head][i])[:2]
+            shown = "  ".join(f"{told['words'][i]} ({8 * told['attention'][head][i]:.2f})" for i in most)
             self.assertEqual(line, f"  head {head}  {shown}")
         self.assertEqual(len(lines), 8)
 
@@ -111,7 +111,7 @@ class ChangedCorpus(TextTest):
         self.train_lama("steps=0")
         os.remove(self.path("reviews.tsv"))
         for args in [("predict", "run", "--text", "a"), ("eval", "run")]:
-            self.assert_refused(*args, says="there is no corpus 'reviews.tsv'")
+            self.assert_refused(*args, says="reviews.tsv: error: cannot be read: No such file or directory\n")
 
     def test_a_corpus_that_has_changed_is_refused(self):
         self.train_lama("steps=0")
@@ -124,11 +124,19 @@ class ChangedCorpus(TextTest):
         self.saltus("eval", "run")
         self.predict("--text", "a")
 
-    def test_other_words_of_the_same_corpus_are_refused(self):
-        self.train_lama("steps=0", "task.max_words=6")
+    def test_another_split_of_the_same_corpus_is_refused(self):
+        self.train_lama("steps=0", "task.max_words=6")  # as many words whatever the split
         self.assert_refused("eval", "run", "task.validation_share=0.4", says="vocabulary_sha256 was ")
-        self.saltus("eval", "run", "task.max_length=12", rc=2)  # that is --lengths
-        self.saltus("eval", "run", "--lengths", "12", "--seed", "3")
+        self.assert_refused("eval", "run", "task.corpus=other.tsv", says="other.tsv: error: cannot be read")
+
+    def test_eval_measures_the_texts_that_there_are_at_other_lengths_too(self):
+        self.train_lama()
+        out, _ = self.saltus("eval", "run", "--lengths", "4,16")
+        self.assertIn("run at step 150, on 12 validation, 24 test, 12 train examples\n", out)
+        told = json.loads(self.saltus("eval", "run", "--lengths", "4,16", "--overwrite", "--json")[0])["sets"]["test"]
+        short, whole = told["accuracy"]["mean"]
+        self.assertGreater(whole, short, "the word that tells the class may be cut off")
+        self.assertNotIn("nan", self.saltus("eval", "run", "--overwrite")[0])
 
     def test_a_run_does_not_go_on_with_another_corpus(self):
         process = subprocess.Popen([SALTUS, "train", "lama.yaml", "steps=100000000", "--out", "run", "--quiet"], stdout=subprocess.DEVNULL, cwd=self.dir)

@@ -115,6 +115,10 @@ class Study(CommandTest):
         self.assertIn("names a `system`: it is for", self.saltus("study", os.path.join(HERE, "regression.yaml"), rc=2)[1])
         path = self.write("bad.yaml", "study: icl_regression.estimators\nsettings: {task: {pool_size: 2}}\n")
         self.assertIn("fresh coefficients", self.saltus("study", path, rc=2)[1])
+        path = self.write("bad.yaml", "study: lama.cost\nsettings: {timed_heads: 5}\n")
+        self.assertIn("timed_heads (5) must divide the width of an encoded word (96 = 2 d_hidden)", self.saltus("study", path, rc=2)[1])
+        path = self.write("bad.yaml", "study: lama.cost\nsettings: {length: [8, 16, 16]}\n")
+        self.assertIn("each longer than the one before", self.saltus("study", path, rc=2)[1])
 
 
 if __name__ == "__main__":

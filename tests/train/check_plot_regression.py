@@ -1,4 +1,4 @@
-"""Draws the figures of runs of icl_regression and icl_regression_deep with scripts/plot_run.py, from files written here in the layout of
+"""Draws the figures of runs of icl_regression, icl_regression_deep and titans_regression with scripts/plot_run.py, from files written here in the layout of
 docs/run_file.md, and reads the figures' words. The circuits that it draws are compared with products taken here."""
 
 import pathlib
@@ -111,6 +111,22 @@ def write_deep_run(path):
                     {"pointwise_loss": (["step", "n_seen"], 1.1 - approach(0.9 * seen / LENGTH))})
 
 
+def write_drifting_run(path, gates):
+    """A run of titans_regression, of a mixer with gates or without."""
+    seen = np.arange(LENGTH)
+    pointwise = 1.1 - approach(0.9 * seen / LENGTH)
+    with h5py.File(path, "w") as file:
+        write_common(file, "titans_regression", "", 1.1 - approach(0.9))
+        variables = {"pointwise_loss": (["step", "n_seen"], pointwise)}
+        if gates:
+            variables["alpha"] = (["step", "layer", "head", "token"], approach(np.full((1, 1, 2), [0.1, 0.3])))
+        write_group(file, "progress", {"step": STEPS, "n_seen": seen, "layer": [0], "head": [0], "token": ["x", "y"]}, variables)
+        del file["references"]
+        write_group(file, "references", {"evalset": ["test"], "predictor": ["kalman", "ridge"], "n_seen": seen},
+                    {"risk": (["evalset", "predictor"], [[0.13, 0.159]]),
+                     "pointwise_risk": (["evalset", "predictor", "n_seen"], [[0.9 * pointwise[-1], pointwise[-1]]])})
+
+
 def words_in(run, *arguments):
     figure = run.with_suffix(".svg")
     done = plot(run, "--out", figure, *arguments)
@@ -132,6 +148,12 @@ def check_words(folder):
     assert "4 of 6 heads" in text and "of each coordinate" in text and "one head, theory" not in text
     write_deep_run(folder / "deep.h5")
     assert "error by length of the context" in words_in(folder / "deep.h5")
+    write_drifting_run(folder / "drifting.h5", gates=True)
+    text = words_in(folder / "drifting.h5")
+    for words in ("kalman 0.130", "ridge 0.159", "step 20,000", "alpha (token 1)"):
+        assert words in text, f"the figure says '{words}'"
+    write_drifting_run(folder / "drifting.h5", gates=False)
+    assert "measures" not in words_in(folder / "drifting.h5"), "attention has no gates to draw"
     for out, magic in (("figure.png", b"\x89PNG"), ("figure.pdf", b"%PDF")):
         assert plot(pair, "--out", folder / out).returncode == 0
         assert (folder / out).read_bytes().startswith(magic)

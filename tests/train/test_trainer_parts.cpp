@@ -53,6 +53,26 @@ TEST_CASE("evaluations are due at multiples and, so many a decade, evenly on a l
   CHECK(due({.every = 1000, .size = 1, .per_decade = 3}, 1000) == std::vector<std::int64_t>{0, 1, 2, 5, 10, 22, 46, 100, 215, 464, 1000});
 }
 
+TEST_CASE("test sets are cut into chunks of 128, and no sample is left alone unless it is the only one") {
+  const auto experiment = build_experiment(small_config());
+  const auto sizes = [&](std::int64_t samples) {
+    std::vector<int> found;
+    int next = 0;
+    for (const Chunk& chunk : chunks_of(*experiment->task, samples)) {
+      if (chunk.set > 0) break;
+      CHECK(chunk.first == next);
+      next += chunk.size;
+      found.push_back(chunk.size);
+    }
+    return found;
+  };
+  CHECK(sizes(1) == std::vector{1});
+  CHECK(sizes(128) == std::vector{128});
+  CHECK(sizes(129) == std::vector{127, 2});
+  CHECK(sizes(130) == std::vector{128, 2});
+  CHECK(sizes(257) == std::vector{128, 127, 2});
+}
+
 TEST_CASE("means over a set have the standard error that the spread of its chunks gives") {
   // Two sets; the second in chunks of 128 and 64 samples. Sums of one number.
   const std::vector<Chunk> chunks = {{0, 0, 100}, {0, 100, 100}, {1, 0, 128}, {1, 128, 64}};

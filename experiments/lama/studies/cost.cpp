@@ -14,7 +14,7 @@ namespace saltus::lama {
 namespace {
 
 struct Settings {
-  std::vector<std::int64_t> length = {32, 64, 128, 256, 512}, n_heads = {1, 2, 4, 8, 16, 32};
+  std::vector<std::int64_t> length = {32, 64, 128, 256, 512, 1024}, n_heads = {1, 2, 4, 8, 16, 32};
   std::int64_t timed_heads = 8, d_embed = 64, d_hidden = 48, rank = 1, d_attention = 64, classifier_width = 64;
   std::int64_t vocabulary = 5000, classes = 2;
   std::int64_t batch = 8, rounds = 5;
@@ -74,7 +74,7 @@ double median(std::vector<double> v) {
 }
 
 /// First of the lengths that slopes are fitted over: the upper half's, the middle one included.
-std::size_t slope_begin(std::size_t lengths) { return (lengths - 1) / 2; }
+std::size_t slope_begin(std::size_t lengths) { return lengths / 2; }
 
 /// Least squares' slope of log y on log x over the upper half of x.
 double slope(const std::vector<std::int64_t>& x, const double* y) {
@@ -104,28 +104,23 @@ Times measured(const Settings& s, const StudyContext& context) {
   const std::span<const Part> parts = timed_parts();
   const Seeds seeds{.init = context.seed, .data = context.seed, .eval = context.seed, .task = context.seed};
   const auto rounds = static_cast<std::size_t>(s.rounds), lengths = s.length.size();
-  std::vector<std::unique_ptr<TimedPart>> compiled;  // [timed, length]
-  for (const Part& part : parts) {
-    for (const std::int64_t length : s.length) {
-      const TextShape shape{s.vocabulary, s.classes, length};
-      compiled.push_back(std::make_unique<TimedPart>(part, s.model(), shape, s.batch, seeds));
-    }
-  }
+  const std::size_t all = parts.size() * lengths;
   Times t;
-  t.of_round.resize(compiled.size() * rounds);
-  // In turns, so that a machine that is slow for a while is slow for all.
+  t.of_round.resize(all * rounds);
+  t.mflop.resize(all);
+  // In turns, so that a machine that is slow for a while is slow for all; compiled anew, since a long text's scores
+  // take much memory.
   for (std::size_t round = 0; round < rounds; ++round) {
-    for (std::size_t i = 0; i < compiled.size(); ++i) {
-      t.of_round[i * rounds + round] = compiled[i]->milliseconds(s.least_ms);
-      context.progress(static_cast<double>(round * compiled.size() + i + 1) /
-                       static_cast<double>(rounds * compiled.size()));
+    for (std::size_t i = 0; i < all; ++i) {
+      const TextShape shape{s.vocabulary, s.classes, s.length[i % lengths]};
+      const TimedPart part(parts[i / lengths], s.model(), shape, s.batch, seeds);
+      t.of_round[i * rounds + round] = part.milliseconds(s.least_ms);
+      t.mflop[i] = part.flops() / 1e6;
+      context.progress(static_cast<double>(round * all + i + 1) / static_cast<double>(rounds * all));
     }
   }
-  for (std::size_t i = 0; i < compiled.size(); ++i) {
-    const auto begin = t.of_round.begin() + static_cast<std::ptrdiff_t>(i * rounds);
-    t.ms.push_back(median({begin, begin + static_cast<std::ptrdiff_t>(rounds)}));
-    t.mflop.push_back(compiled[i]->flops() / 1e6);
-  }
+  for (auto begin = t.of_round.begin(); begin != t.of_round.end(); begin += s.rounds)
+    t.ms.push_back(median({begin, begin + s.rounds}));
   for (std::size_t i = 0; i < parts.size(); ++i) {
     t.slope_ms.push_back(slope(s.length, t.ms.data() + i * lengths));
     t.slope_ops.push_back(slope(s.length, t.mflop.data() + i * lengths));
@@ -163,7 +158,7 @@ Table table_of(const Settings& s, const Times& t) {
       {"milliseconds",
        {"timed", "length"},
        t.ms,
-       fmt::format("inference, milliseconds of one thread's processor time a text, {} heads, {} texts at once, median "
+       fmt::format("inference, milliseconds of one thread's processor time a text, {} heads, batches of {}, median "
                    "of rounds{}",
                    s.timed_heads, s.batch, differs)},
       {"milliseconds_of_round", {"timed", "length", "round"}, t.of_round, "milliseconds, round by round" + differs},
@@ -221,10 +216,10 @@ void add_time_lines(const Settings& s, const Times& t, std::vector<std::string>&
     cells.push_back(fmt::format("{:.2f}", t.slope_ops[i]));
     lines.push_back(row(parts[i].label, cells));
   }
-  lines.push_back(fmt::format(
-      "slope: of log milliseconds on log T from T = {} on; beside it what counting operations gives. Times "
-      "are one thread's processor time, {} texts at once, medians of {} rounds; they differ from run to run",
-      s.length[slope_begin(s.length.size())], s.batch, s.rounds));
+  lines.push_back(
+      fmt::format("slope: of log milliseconds on log T from T = {} on; beside it what counting operations gives. Times "
+                  "are one thread's processor time, batches of {}, medians of {} rounds; they differ from run to run",
+                  s.length[slope_begin(s.length.size())], s.batch, s.rounds));
 }
 
 Findings run(const Settings& s, const StudyContext& context) {

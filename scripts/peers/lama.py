@@ -101,7 +101,7 @@ class Network(nn.Module):
 
 
 def adam(parameters):
-    return torch.optim.Adam(parameters, lr=0.002)
+    return torch.optim.Adam(parameters, lr=0.001)
 
 
 def packed(first_step, threads):

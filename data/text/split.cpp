@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 #include "core/check.h"
 #include "core/rng.h"
@@ -92,19 +93,19 @@ class Splitter {
     std::int64_t documents = 0;
     for (const Group* group : groups) documents += static_cast<std::int64_t>(group->documents.size());
     const auto share = [documents](double s) { return std::llround(s * static_cast<double>(documents)); };
-    const std::int64_t test = split_.report.fixed_test ? 0 : share(shares.test);
-    const std::int64_t validation = test + share(shares.validation);
-    std::int64_t dealt = 0;
+    std::int64_t test = split_.report.fixed_test ? 0 : share(shares.test), validation = share(shares.validation);
     for (const Group* group : groups) {
-      for (int d : group->documents) {
-        if (dealt < test)
-          put(d, &Split::test, &SplitReport::Counts::test);
-        else if (dealt < validation)
-          put(d, &Split::validation, &SplitReport::Counts::validation);
-        else
-          put(d, &Split::train, &SplitReport::Counts::train);
+      const auto size = static_cast<std::int64_t>(group->documents.size());
+      // Into the first part that has room for the whole of it: a text that is there many times must not fill a small part alone.
+      std::int64_t unlimited = size;
+      for (auto [part, count, room] : {std::tuple(&Split::test, &SplitReport::Counts::test, &test),
+                                       std::tuple(&Split::validation, &SplitReport::Counts::validation, &validation),
+                                       std::tuple(&Split::train, &SplitReport::Counts::train, &unlimited)}) {
+        if (size > *room) continue;
+        for (int d : group->documents) put(d, part, count);
+        *room -= size;
+        break;
       }
-      dealt += static_cast<std::int64_t>(group->documents.size());
     }
   }
 

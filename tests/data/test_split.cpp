@@ -120,6 +120,17 @@ TEST_CASE("documents with equal words are never in two parts") {
   }));
 }
 
+TEST_CASE("a text that is there many times does not fill a small part alone") {
+  std::vector<Row> rows = different(20);
+  for (int i = 0; i < 32; ++i) rows.push_back({0, "copy", Part::unassigned});
+  const Made m = made(rows);
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    const Split s = m.split(seed);
+    CHECK(s.report.total().test > 0);
+    CHECK(s.report.total().validation > 0);
+  }
+}
+
 TEST_CASE("a corpus that is too small to split is refused") {
   CHECK_THROWS_WITH(made(different(2)).split(),
                     "rows.tsv: 4 documents are too few: split they give 4 to train on, 0 to validate and 0 to test");

@@ -38,7 +38,8 @@ void print_report(const std::string& folder, std::int64_t seed, const RunReport&
                jump.after, jump.step, jump.width());
   }
   fmt::print("\nresults: {0}/run.h5 (docs/run_file.md says what is in it), {0}/config.yaml\n\nnext:\n", folder);
-  fmt::print("  {} {}\n      draws losses, measures and attention before, during and after the jump\n", script("plot_run.py"), folder);
+  fmt::print("  {} {}\n      draws losses, measures and attention{}\n", script("plot_run.py"), folder,
+             report.jumps.empty() ? "" : " before, during and after the jump");
   fmt::print("  /usr/bin/python3 -c \"import xarray; print(xarray.open_dataset('{}/run.h5', engine='h5netcdf', group='progress'))\"\n"
              "      opens the progress measures (Debian: python3-xarray python3-h5netcdf); other groups: train, eval, events, weights, attention\n", folder);
   fmt::print("  {} train {}/config.yaml seed={}\n      trains it again from another seed\n", command(), folder, seed + 1);

@@ -4,6 +4,7 @@
     scripts/plot_sweep.py sweeps/noise                           # accuracy of every test set at the end, against the key with most values
     scripts/plot_sweep.py sweeps/classes --x task.n_classes --sets ic iw --out classes.pdf
     scripts/plot_sweep.py sweeps/pairs --sets ic --crossing 0.5  # the step at which accuracy first passes 0.5
+    scripts/plot_sweep.py sweeps/claim --sets test --at-best validation   # each run where its accuracy on `validation` is best
 
 A panel a test set; a colour a value of the next key, a dash a value of the one after it (the first of both that is `system` takes the
 dashes, so that models overlay). For each curve a line is printed: its means, and the rank correlation (Kendall's tau-b over all runs)
@@ -43,6 +44,15 @@ class Sweep:
             self.sets = [text(v) for v in group["evalset"][:]]
             self.values = group[measure][:]
 
+    def by_set(self):
+        """values [axes..., evalset, step]"""
+        return np.moveaxis(self.values, len(self.axes), -1)
+
+    def number(self, name):
+        if name not in self.sets:
+            raise common.WrongInput(f"there is no test set '{name}'; these runs have: {', '.join(self.sets)}")
+        return self.sets.index(name)
+
 
 def along(data):
     return [axis[0].name.rsplit("/", 1)[-1] if len(axis) else "" for axis in data.dims]
@@ -52,10 +62,16 @@ def text(value):
     return value.decode() if isinstance(value, bytes) else f"{value:.10g}" if isinstance(value, (int, float, np.number)) else str(value)
 
 
-def at_the_end(_, values):
+def at_the_end(values):
     """values [..., step] at each run's last evaluation that measured it; NaN for a run without any."""
     last = values.shape[-1] - 1 - np.argmax(np.isfinite(values[..., ::-1]), axis=-1)
     return np.take_along_axis(values, last[..., None], -1)[..., 0]
+
+
+def at_best(values, number):
+    """values [..., step, evalset] at the first step where set `number` is highest; NaN for a run without any."""
+    judged = np.where(np.isfinite(values[..., number]), values[..., number], -np.inf)
+    return np.take_along_axis(values, judged.argmax(axis=-1)[..., None, None], -2)[..., 0, :]
 
 
 def first_crossing(steps, values, level):
@@ -78,10 +94,19 @@ def kendall(x, y):
     return (dx * dy).sum() / tied if tied else float("nan")
 
 
+def reading(arguments):
+    """What to read off each run: a function of a sweep that gives [axes..., evalset], and its name."""
+    if arguments.crossing is not None:
+        return (lambda sweep: first_crossing(sweep.steps, sweep.by_set(), arguments.crossing)), f"step at which {arguments.measure} passes {arguments.crossing:g}"
+    if arguments.at_best is not None:
+        return (lambda sweep: at_best(sweep.values, sweep.number(arguments.at_best))), f"{arguments.measure} where {arguments.at_best}'s is best"
+    return (lambda sweep: at_the_end(sweep.by_set())), arguments.measure
+
+
 def curves_of(sweep, x_key, at):
     """[(settings {key: value}, x [n], values [n, run, evalset])] with seeds as runs."""
     keys = list(sweep.axes)
-    found = at(sweep.steps, np.moveaxis(sweep.values, len(keys), -1))  # [axes..., evalset]
+    found = at(sweep)  # [axes..., evalset]
     seeds = [i for i, key in enumerate(keys) if key in SEED]
     rest = [i for i, key in enumerate(keys) if key != x_key and i not in seeds]
     x_axis = keys.index(x_key)
@@ -104,12 +129,19 @@ def chosen_key(sweep, wanted):
     return wanted
 
 
+def is_number(value):
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
 def positions(values):
     """Where values of the key stand on the axis, and whether it is logarithmic."""
-    try:
-        x = np.array([float(v) for v in values])
-    except ValueError:
+    if not all(map(is_number, values)):
         return np.arange(len(values), dtype=float), False
+    x = np.array([float(v) for v in values])
     return x, bool((x > 0).all() and x.max() / x.min() >= 8)
 
 
@@ -151,16 +183,24 @@ def draw(curves, sets, set_numbers, x_key, label):
     return figure
 
 
-def report(curves, sets, set_numbers, x_key, level_found):
+def cell(value, runs, digits):
+    """'64: 0.031 (0.004)': mean and standard deviation of the runs that have the measure; '3 of 6' where some have not."""
+    y = runs[np.isfinite(runs)]
+    if not len(y):
+        return f"{value}: -"
+    spread = f" ({np.std(y, ddof=1):.{digits}f})" if len(y) > 1 else ""
+    return f"{value}: {y.mean():.{digits}f}{spread}" + (f" in {len(y)} of {len(runs)}" if len(y) < len(runs) else "")
+
+
+def report(curves, sets, set_numbers, x_key, digits):
     for settings, values, runs in curves:
         print(", ".join(f"{key}={value}" for key, value in settings.items()) or "all runs")
         for name, number in zip(sets, set_numbers):
             y, x = runs[..., number], positions(values)[0]
-            cells = "  ".join(f"{v}: {np.nanmean(row):.{0 if level_found else 3}f}" if np.isfinite(row).any() else f"{v}: -" for v, row in zip(values, y))
             flat_x, flat_y = np.repeat(x, y.shape[1]), y.ravel()
             kept = np.isfinite(flat_y)
-            tau = kendall(flat_x[kept], flat_y[kept]) if kept.sum() > 1 else float("nan")
-            print(f"  {name:10} against {x_key}: {cells}   tau {tau:+.2f}")
+            trend = f"   tau {kendall(flat_x[kept], flat_y[kept]):+.2f}" if all(map(is_number, values)) and len(values) > 1 and kept.sum() > 1 else ""
+            print(f"  {name:10} against {x_key}: {', '.join(cell(v, row, digits) for v, row in zip(values, y))}{trend}")
 
 
 def main():
@@ -169,24 +209,22 @@ def main():
     parser.add_argument("--x", help="swept key along the x axis (default: that with most values)")
     parser.add_argument("--measure", default="accuracy", help="variable of /eval (default: accuracy)")
     parser.add_argument("--sets", nargs="+", help="test sets (default: all)")
-    parser.add_argument("--crossing", type=float, help="draw the step at which the measure first passes this level")
+    of_a_run = parser.add_mutually_exclusive_group()
+    of_a_run.add_argument("--crossing", type=float, metavar="LEVEL", help="draw the step at which the measure first passes this level")
+    of_a_run.add_argument("--at-best", metavar="SET", help="draw the measure where it is highest on this test set, instead of at the end")
     parser.add_argument("--out", help="picture to write, .png or .pdf (default: in the first sweep's folder)")
     arguments = parser.parse_args()
-    at = at_the_end if arguments.crossing is None else lambda steps, values: first_crossing(steps, values, arguments.crossing)
+    at, label = reading(arguments)
     try:
         sweeps = [Sweep(path, arguments.measure) for path in arguments.sweeps]
         x_key = chosen_key(sweeps[0], arguments.x)
         sets = arguments.sets or sweeps[0].sets
-        unknown = [name for name in sets if name not in sweeps[0].sets]
-        if unknown:
-            raise common.WrongInput(f"there is no test set '{unknown[0]}'; these runs have: {', '.join(sweeps[0].sets)}")
+        numbers = [sweeps[0].number(name) for name in sets]
         curves = [curve for sweep in sweeps for curve in curves_of(sweep, chosen_key(sweep, x_key), at)]
     except (common.WrongInput, OSError) as error:
         print(f"plot_sweep.py: {error}", file=sys.stderr)
         return 2
-    numbers = [sweeps[0].sets.index(name) for name in sets]
-    label = arguments.measure if arguments.crossing is None else f"step at which {arguments.measure} passes {arguments.crossing:g}"
-    report(curves, sets, numbers, x_key, arguments.crossing is not None)
+    report(curves, sets, numbers, x_key, 3 if arguments.crossing is None else 0)
     first = arguments.sweeps[0]
     out = arguments.out or os.path.join(first if os.path.isdir(first) else os.path.dirname(first), "sweep.png")
     draw(curves, sets, numbers, x_key, label).savefig(out, dpi=150)

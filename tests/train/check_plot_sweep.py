@@ -57,9 +57,9 @@ class PlotSweep(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout.splitlines()[:4], [
             "system=network",
-            "  ic         against task.n_classes: 64: 0.031  256: 0.250  1024: 1.000   tau +1.00",
+            "  ic         against task.n_classes: 64: 0.031 (0.000), 256: 0.250 (0.000), 1024: 1.000 (0.000)   tau +1.00",
             "system=minimal",
-            "  ic         against task.n_classes: 64: 0.450  256: 0.500  1024: 0.100   tau -0.33",
+            "  ic         against task.n_classes: 64: 0.450 (0.000), 256: 0.500 (0.000), 1024: 0.100 (0.000)   tau -0.33",
         ])
         self.assertTrue((self.sweep / "sweep.png").stat().st_size > 1000)
 
@@ -67,13 +67,22 @@ class PlotSweep(unittest.TestCase):
         done = self.run_script("--sets", "ic", "--crossing", "0.25", "--out", str(self.sweep / "crossing.pdf"))
         self.assertEqual(done.returncode, 0, done.stderr)
         lines = done.stdout.splitlines()
-        self.assertIn("64: -  256: 300  1024: 150", lines[1])
-        self.assertIn("64: 156  256: 200  1024: -", lines[3])
+        self.assertIn("64: -, 256: 300 (0), 1024: 150 (0)", lines[1])
+        self.assertIn("64: 156 (0), 256: 200 (0), 1024: -", lines[3])
         self.assertTrue((self.sweep / "crossing.pdf").is_file())
+
+    def test_each_run_is_read_where_another_set_is_best(self):
+        accuracy = planted()
+        accuracy[:, :, :, 1, 0] = 0.9  # iid is best at step 100, where ic is still 0
+        accuracy[2, 0, 1, 2, 0] = 0.95  # but in one run at step 200
+        write_sweep(self.sweep, accuracy)
+        done = self.run_script("--sets", "ic", "--at-best", "iid")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("64: 0.000 (0.000), 256: 0.000 (0.000), 1024: 0.250 (0.354)", done.stdout.splitlines()[1])
 
     def test_what_cannot_be_drawn_is_refused_with_what_there_is(self):
         for arguments, words in ((["--x", "task.noise"], "it sweeps: task.n_classes, system"), (["--sets", "iw"], "these runs have: iid, ic"),
-                                 (["--measure", "los"], "it has: accuracy"), ([str(self.sweep / "nothing")], "there is no")):
+                                 (["--at-best", "validation"], "these runs have: iid, ic"), (["--measure", "los"], "it has: accuracy"), ([str(self.sweep / "nothing")], "there is no")):
             done = self.run_script(*arguments)
             self.assertEqual(done.returncode, 2, arguments)
             self.assertIn(words, done.stderr)

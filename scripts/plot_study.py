@@ -12,6 +12,8 @@ import numpy as np
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
+from plots import icl_phenomenology  # noqa: E402
+
 
 def axes(columns, width=4.2, height=3.2):
     figure, panels = plt.subplots(1, columns, figsize=(width * columns, height), layout="constrained", squeeze=False)
@@ -155,6 +157,9 @@ DRAW = {
     "icl_regression.saturation": saturation,
     "icl_regression.random_features": random_features,
     "lama.cost": cost,
+    "icl_classification.landscape": icl_phenomenology.landscape,
+    "icl_classification.trajectories": icl_phenomenology.trajectories,
+    "icl_classification.transition_times": icl_phenomenology.transition_times,
 }
 
 

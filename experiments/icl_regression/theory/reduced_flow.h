@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "experiments/icl_regression/theory/approximate_loss.h"
-#include "experiments/icl_regression/theory/ode.h"
+#include "study/ode.h"
 
 namespace saltus::icl_regression {
 

@@ -3,7 +3,7 @@
 #include <span>
 #include <vector>
 
-#include "experiments/icl_regression/theory/ode.h"
+#include "study/ode.h"
 
 namespace saltus::icl_regression {
 

@@ -1,11 +1,11 @@
-#include "experiments/icl_regression/theory/ode.h"
+#include "study/ode.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "core/check.h"
 
-namespace saltus::icl_regression {
+namespace saltus {
 namespace {
 
 constexpr double nodes[7] = {0, 1.0 / 5, 3.0 / 10, 4.0 / 5, 8.0 / 9, 1, 1};
@@ -51,6 +51,49 @@ double first_step(const Derivative& f, const DormandPrince& solver, double span,
   return std::min(100 * euler, steepest > 0 ? std::pow(0.01 / steepest, 0.2) : span);
 }
 
+/// Steps from t towards `last` whose lengths follow the error: attempt() makes one whose error is tolerated, at() looks
+/// inside it, accept() goes to its end.
+class AdaptiveSteps {
+ public:
+  AdaptiveSteps(const Derivative& f, const Eigen::VectorXd& y0, double t, double last, const OdeTolerance& tolerance)
+      : solver_(f, y0, t), tolerance_(tolerance), last_(last), h_(first_step(f, solver_, last - t, tolerance)) {}
+
+  void attempt() {
+    while (true) {
+      check(taken_ + rejected_ < tolerance_.max_steps, "integrate: {} steps reached t = {} of {}", taken_ + rejected_,
+            t(), last_);
+      check(t() + h_ > t(), "integrate: the step length vanished at t = {}", t());
+      solver_.attempt(h_);
+      error_ = scaled_norm(solver_.error(), solver_.y(), solver_.end(), tolerance_);
+      if (error_ <= 1) break;
+      ++rejected_;  // too large, or not a number
+      h_ *= std::isfinite(error_) ? std::max(0.2, safety / std::pow(error_, exponent)) : 0.1;
+    }
+    ++taken_;
+  }
+  Eigen::VectorXd at(double time) const { return solver_.inside((time - t()) / h_); }
+  void accept() {
+    solver_.accept();
+    const double factor = safety * std::pow(previous_, memory) / std::pow(std::max(error_, 1e-12), exponent);
+    h_ *= std::clamp(factor, 0.2, 10.0);
+    previous_ = std::max(error_, 1e-4);
+  }
+
+  double t() const { return solver_.t(); }
+  double end() const { return t() + h_; }
+  std::int64_t taken() const { return taken_; }
+  std::int64_t rejected() const { return rejected_; }
+
+ private:
+  static constexpr double exponent = 0.17, memory = 0.04,
+                          safety = 0.9;  // of the PI controller; exponent + 3/4 memory = 1/5
+
+  DormandPrince solver_;
+  OdeTolerance tolerance_;
+  double last_, h_, error_ = 0, previous_ = 1e-4;
+  std::int64_t taken_ = 0, rejected_ = 0;
+};
+
 }  // namespace
 
 DormandPrince::DormandPrince(Derivative f, Eigen::VectorXd y, double t)
@@ -89,35 +132,40 @@ void DormandPrince::accept() {
 Trajectory integrate(const Derivative& f, const Eigen::VectorXd& y0, std::span<const double> times,
                      const OdeTolerance& tolerance) {
   check(!times.empty() && std::is_sorted(times.begin(), times.end()), "integrate: times have to be given, and to rise");
-  DormandPrince solver(f, y0, times[0]);
   Trajectory out;
   out.times.assign(times.begin(), times.end());
   std::size_t next = 0;
   while (next < times.size() && times[next] <= times[0]) out.states.push_back(y0), ++next;
   if (next == times.size()) return out;
-  constexpr double exponent = 0.17, memory = 0.04, safety = 0.9;  // of the PI controller; exponent + 3/4 memory = 1/5
-  double h = first_step(f, solver, times.back() - times[0], tolerance), previous = 1e-4;
+  AdaptiveSteps steps(f, y0, times[0], times.back(), tolerance);
   while (next < times.size()) {
-    check(out.steps + out.rejected < tolerance.max_steps, "integrate: {} steps reached t = {} of {}", out.steps,
-          solver.t(), times.back());
-    check(solver.t() + h > solver.t(), "integrate: the step length vanished at t = {}", solver.t());
-    solver.attempt(h);
-    const double error = scaled_norm(solver.error(), solver.y(), solver.end(), tolerance);
-    if (!(error <= 1)) {  // too large, or not a number
-      ++out.rejected;
-      h *= std::isfinite(error) ? std::max(0.2, safety / std::pow(error, exponent)) : 0.1;
-      continue;
-    }
-    ++out.steps;
-    while (next < times.size() && times[next] <= solver.t() + h) {
-      out.states.push_back(solver.inside((times[next++] - solver.t()) / h));
-    }
-    solver.accept();
-    const double factor = safety * std::pow(previous, memory) / std::pow(std::max(error, 1e-12), exponent);
-    h *= std::clamp(factor, 0.2, 10.0);
-    previous = std::max(error, 1e-4);
+    steps.attempt();
+    while (next < times.size() && times[next] <= steps.end()) out.states.push_back(steps.at(times[next++]));
+    steps.accept();
   }
+  out.steps = steps.taken();
+  out.rejected = steps.rejected();
   return out;
+}
+
+std::optional<Crossing> first_crossing(const Derivative& f, const Eigen::VectorXd& y0, double last,
+                                       const std::function<double(const Eigen::VectorXd&)>& event,
+                                       const OdeTolerance& tolerance) {
+  if (event(y0) >= 0) return Crossing{0, y0};
+  AdaptiveSteps steps(f, y0, 0, last, tolerance);
+  while (steps.t() < last) {
+    steps.attempt();
+    if (event(steps.at(steps.end())) >= 0) {
+      double before = steps.t(), after = steps.end();
+      for (double middle = before + (after - before) / 2; before < middle && middle < after;
+           middle = before + (after - before) / 2) {
+        (event(steps.at(middle)) >= 0 ? after : before) = middle;
+      }
+      return after <= last ? std::optional(Crossing{after, steps.at(after)}) : std::nullopt;
+    }
+    steps.accept();
+  }
+  return std::nullopt;
 }
 
 std::vector<double> linear_times(double first, double last, int count) {
@@ -137,4 +185,4 @@ std::vector<double> log_times(double first, double last, int count) {
   return times;
 }
 
-}  // namespace saltus::icl_regression
+}  // namespace saltus

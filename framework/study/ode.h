@@ -3,10 +3,11 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
-namespace saltus::icl_regression {
+namespace saltus {
 
 /// Writes dy/dt at (t, y) to `dy`, which has y's size.
 using Derivative = std::function<void(double t, const Eigen::VectorXd& y, Eigen::VectorXd& dy)>;
@@ -54,9 +55,21 @@ struct Trajectory {
 Trajectory integrate(const Derivative& f, const Eigen::VectorXd& y0, std::span<const double> times,
                      const OdeTolerance& tolerance = {});
 
+/// A moment at which a solution makes an event happen.
+struct Crossing {
+  double time;
+  Eigen::VectorXd state;
+};
+
+/// Solves dy/dt = f from y(0) = y0 until `event`(y) is not negative, and finds that moment inside the step on its
+/// continuous extension. An event that comes and goes within one step is missed. nullopt where none comes by `last`.
+std::optional<Crossing> first_crossing(const Derivative& f, const Eigen::VectorXd& y0, double last,
+                                       const std::function<double(const Eigen::VectorXd&)>& event,
+                                       const OdeTolerance& tolerance = {});
+
 /// `count` >= 2 times from first to last, equally spaced.
 std::vector<double> linear_times(double first, double last, int count);
 /// 0, then `count` >= 2 times from first > 0 to last, equally spaced in their logarithm.
 std::vector<double> log_times(double first, double last, int count);
 
-}  // namespace saltus::icl_regression
+}  // namespace saltus

@@ -2,10 +2,9 @@
 #include <cmath>
 
 #include "core/check.h"
-#include "experiments/icl_regression/theory/ode.h"
+#include "study/ode.h"
 
 using namespace saltus;
-using namespace saltus::icl_regression;
 
 namespace {
 
@@ -117,6 +116,20 @@ TEST_CASE("a fixed point stays, and a solution that leaves the numbers is an err
                     Catch::StartsWith("integrate: 10 steps reached t = "));
   CHECK_THROWS_WITH(integrate(harmonic, harmonic_at(0), std::vector<double>{1, 0}),
                     "integrate: times have to be given, and to rise");
+}
+
+TEST_CASE("the first moment of an event is found inside its step") {
+  const auto falls_below = [](double level) { return [level](const Eigen::VectorXd& y) { return level - y[0]; }; };
+  for (double level : {0.9, 0.0, -0.5}) {
+    const auto found = first_crossing(harmonic, harmonic_at(0), 100, falls_below(level));
+    REQUIRE(found);
+    CHECK(found->time == Approx(std::acos(level)).epsilon(1e-8));
+    CHECK(found->state[1] == Approx(-std::sin(found->time)).epsilon(1e-8));
+  }
+  CHECK(first_crossing(harmonic, harmonic_at(0), 100, falls_below(2))->time == 0);  // already there
+  CHECK(!first_crossing(harmonic, harmonic_at(0), 100, falls_below(-1.5)));         // never
+  CHECK(first_crossing(harmonic, harmonic_at(0), 1.58, falls_below(0)));
+  CHECK(!first_crossing(harmonic, harmonic_at(0), 1.57, falls_below(0)));  // pi/2 is later
 }
 
 TEST_CASE("times on a line and on a logarithmic scale") {

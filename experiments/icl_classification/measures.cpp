@@ -11,7 +11,7 @@
 namespace saltus::icl_classification {
 namespace {
 
-constexpr int per_head_count = 8;
+constexpr int per_head_count = 9;
 
 /// Softmax mass on the labels that the context shows, each counted once, and whether the largest logit is one of them (CLA).
 std::pair<double, bool> context_label(const float* logits, std::int64_t n_labels, const std::int32_t* shown, std::int64_t n_pairs) {
@@ -44,7 +44,7 @@ SequenceMeasures measure_sequence(const float* pattern, const std::int32_t* matc
   const double others = static_cast<double>(n_pairs) - matches;
   const double strength = (matches > 0 ? right_labels / matches : 0) - (others > 0 ? (labels - right_labels) / others : 0);
   return {item_label / static_cast<double>(n_pairs), measures::previous_token(pattern, tokens), right_labels, labels, strength, right_items,
-          measures::mean_entropy(pattern, tokens), measures::entropy(target, tokens)};
+          measures::mean_entropy(pattern, tokens), measures::entropy(target, tokens), target[tokens - 1]};
 }
 
 ProgressProbe::ProgressProbe(const IclClassificationConfig& task, int n_layers, int n_heads)
@@ -66,6 +66,7 @@ std::vector<Measure> ProgressProbe::measures() const {
           {"target_item_item", "TIIA: attention of the target to items of its own class, summed over them", layer_head},
           {"attention_entropy", "entropy of the attention in nats, mean over queries", layer_head},
           {"target_attention_entropy", "entropy of the target's attention in nats", layer_head},
+          {"target_self", "attention of the target to itself", layer_head},
           {"context_label_accuracy", "CLA: share of sequences whose largest logit is a label shown in the context"},
           {"context_label_mass", "CLA by mass: softmax probability of the labels shown in the context"}};
 }
@@ -80,7 +81,7 @@ void ProgressProbe::accumulate(const Batch& batch, const std::function<TapValue(
         const float* p = pattern.data + (h * batch.size() + b) * n_tokens_ * n_tokens_;
         const SequenceMeasures m = measure_sequence(p, match + b * n_pairs_, n_pairs_);
         const std::array<double, per_head_count> values = {m.item_label, m.prev_token, m.target_item_label, m.target_labels, m.induction_strength,
-                                                           m.target_item_item, m.attention_entropy, m.target_attention_entropy};
+                                                           m.target_item_item, m.attention_entropy, m.target_attention_entropy, m.target_self};
         for (int i = 0; i < per_head_count; ++i) sums[static_cast<std::size_t>(i * heads + l * n_heads_ + h)] += values[static_cast<std::size_t>(i)];
       }
     }

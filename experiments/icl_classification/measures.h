@@ -22,7 +22,7 @@ class ProgressProbe : public Probe {
 /// the target's class. The order is that of ProgressProbe::measures().
 struct SequenceMeasures {
   double item_label, prev_token, target_item_label, target_labels, induction_strength, target_item_item, attention_entropy,
-      target_attention_entropy;
+      target_attention_entropy, target_self;
 };
 SequenceMeasures measure_sequence(const float* pattern, const std::int32_t* match, std::int64_t n_pairs);
 

@@ -4,6 +4,9 @@
 
 #include <cmath>
 
+#include "core/check.h"
+#include "experiments/icl_classification/circuit_losses.h"
+#include "experiments/icl_classification/clamps.h"
 #include "nn/attention.h"
 
 namespace saltus::icl_classification {
@@ -58,25 +61,69 @@ struct Recorder {
     return tokens + pad(reshape(pairs, {batch, 2 * task.n_pairs, d_model}), 1, 0, 1);
   }
 
-  /// The target's representation w_n [batch, d_model] to logits [batch, label]: ReLU layers and a linear read-out.
-  Var classify(Var x) const {
-    const Scope scope(graph, "classifier");
-    const std::int64_t width = model.classifier_width;
-    for (std::int64_t i = 0; i < model.classifier_layers; ++i) {
-      const std::string name = fmt::format("classifier.{}", i);
-      const std::int64_t fan_in = x.shape()[-1];
-      const std::string in = i == 0 ? "d_model" : "d_hidden", out = i == 0 ? "d_hidden" : "d_hidden_out";
-      x = matmul(x, params.declare(graph, name + ".W", {fan_in, width}, {in, out}, Init::normal(std::sqrt(2 / static_cast<double>(fan_in)))));
-      const Init bias = Init::normal(1 / std::sqrt(static_cast<double>(d_model)));
-      if (model.classifier_bias == "scalar") x = x + params.declare(graph, name + ".b", {1}, {"scalar"}, bias);
-      if (model.classifier_bias == "per_unit") x = x + params.declare(graph, name + ".b", {width}, {"d_hidden"}, bias);
-      x = relu(x);
+  std::vector<Clamp> clamps() const {
+    std::vector<Clamp> parsed;
+    for (const std::string& text : model.clamps) {
+      parsed.push_back(parse_clamp(text, model.n_layers, model.n_heads));
+      check_input(parsed.back().problem.empty(), "clamps: '{}': {}", text, parsed.back().problem);
     }
-    return matmul(x, params.declare(graph, "unembed.W_U", {x.shape()[-1], task.n_labels},
-                                    {model.classifier_layers == 0 ? "d_model" : "d_hidden", "label"},
-                                    Init::normal(1 / std::sqrt(static_cast<double>(d_model)))));
+    return parsed;
   }
+
+  /// What context_labels_only adds to the logits: 0 at labels shown, -10,000 elsewhere, [batch, label].
+  Var outside_context(std::int64_t batch) const {
+    const Var ids = graph.input("context_labels", {batch, task.n_pairs}, DType::i32);
+    const Var shown = gate(graph.constant(1), sum(one_hot(ids, task.n_labels), 1));  // [batch, label]
+    return 1e4 * shown - 1e4;
+  }
+
+  Var logits(std::int64_t batch, Purpose purpose) const;
 };
+
+/// [batch, label], with the taps of model.h under the current scope.
+Var Recorder::logits(std::int64_t batch, Purpose purpose) const {
+  Residual x = with_trainable_labels(graph.input("tokens", {batch, task.n_tokens(), d_model}), batch);  // [batch, position, d_model]
+  const std::vector<Clamp> all_clamps = clamps();
+  for (std::int64_t l = 0; l < model.n_layers; ++l) {
+    const std::string block = fmt::format("blocks.{}", l);
+    AttentionOptions options;
+    if (model.scale_attention) options.scale = 1 / std::sqrt(static_cast<double>(model.head_size(d_model)));
+    options.last_query_only = purpose != Purpose::measure && l + 1 == model.n_layers;
+    options.pattern = clamped_pattern(all_clamps, l, task.n_pairs);
+    const AttentionWeights weights = attention_weights(block + ".attn");
+    {
+      const Scope scope(graph, block + ".attn");
+      const Residual read = model.layer_norm ? Residual(normalised(x.value(), block + ".ln")) : x;
+      const AttentionOutput attention = causal_attention(read, weights, options);
+      graph.tap("pattern", attention.pattern);
+      const bool as_terms = attention.context && !weights.W_O && !options.last_query_only;
+      x = as_terms ? x.plus(attention.context, weights.W_V) : Residual(x.last(options.last_query_only ? 1 : task.n_tokens()) + attention.out);
+    }
+    if (model.block_mlp > 0) x = block_mlp(x.value(), block);
+    graph.tap(block + ".resid_post", x.value());
+  }
+  const Var target = reshape(normalised(x.last(1), "ln_final"), {batch, d_model});
+  Var y = classify(graph, params, model, task.n_labels, target, "d_model");  // [batch, label]
+  if (model.context_labels_only) y = y + outside_context(batch);
+  graph.tap("logits", y);
+  return y;
+}
+
+/// The taps of circuit_losses: "restricted.logits", "excluded.logits", "weight_norm".
+void record_circuits(const Recorder& r, std::int64_t batch) {
+  for (const Circuit& circuit : circuits()) {
+    const Scope scope(r.graph, circuit.name);
+    ModelConfig altered = r.model;
+    altered.clamps.insert(altered.clamps.end(), circuit.clamps.begin(), circuit.clamps.end());
+    Recorder{r.graph, r.params, r.task, altered}.logits(batch, Purpose::evaluate);
+  }
+  Var squares = r.graph.constant(0);  // []
+  for (const ParamSpec& spec : r.params.specs()) {
+    const Var w = r.graph.param(spec.name, spec.shape);
+    squares = squares + sum_all(w * w);
+  }
+  r.graph.tap("weight_norm", sqrt(squares));
+}
 
 }  // namespace
 
@@ -88,36 +135,30 @@ void ModelConfig::fields(Fields& f) {
   f.field("output_projection", output_projection, "values of width d_head and a matrix W_O; false: W_V maps d_model to d_model, as in the paper");
   f.field("layer_norm", layer_norm, "normalise what each block and the classifier read; the paper does not");
   f.field("block_mlp", block_mlp, "hidden units of an MLP after each attention layer; 0: none, as in the paper", at_least(0));
-  f.field("classifier_layers", classifier_layers, "ReLU layers between the target's representation and the read-out", at_least(0));
-  f.field("classifier_width", classifier_width, "units in each of them", at_least(1));
-  f.choice("classifier_bias", classifier_bias, {"scalar", "per_unit", "none"}, "one bias shared by a layer's units (the paper), one a unit, or none");
+  classifier_fields(f);
   f.field("trainable_labels", trainable_labels, "train an offset to each label vector; the paper keeps them fixed");
+  f.field("clamps", clamps,
+          "attention patterns put in place of trained ones, in training or, with `saltus eval`, in a trained run: \"layer.head pattern "
+          "[strength] [queries]\", as in [\"0.0 previous_token 0.5 labels\", \"1.* zero\"]. Patterns: previous_token, own_item, induction, "
+          "labels, items, uniform, self, zero, not_previous, not_induction, only_labels (experiments/icl_classification/clamps.h)");
+  for (std::size_t i = 0; i < clamps.size(); ++i) {
+    const std::string problem = parse_clamp(clamps[i], n_layers, n_heads).problem;
+    f.require(problem.empty(), "clamps", fmt::format("entry {}, '{}': {}", i, clamps[i], problem));
+  }
+  f.field("context_labels_only", context_labels_only,
+          "take 10,000 off the logits of labels that the context does not show, so that none of them is ever named");
+  f.field("circuit_losses", circuit_losses,
+          "also measure the progress set with nothing but an ideal induction circuit (restricted) and without attention to the right labels "
+          "(excluded), and the norm of all weights; for two layers");
+  f.require(!circuit_losses || n_layers == 2, "circuit_losses",
+            fmt::format("the induction circuit is one of two layers, and n_layers is {}", n_layers));
 }
 
 Var record(Graph& graph, ParamStore& params, const IclClassificationConfig& task, const ModelConfig& model, std::int64_t batch,
            Purpose purpose) {
   const Recorder r{graph, params, task, model};
-  Residual x = r.with_trainable_labels(graph.input("tokens", {batch, task.n_tokens(), r.d_model}), batch);  // [batch, position, d_model]
-  for (std::int64_t l = 0; l < model.n_layers; ++l) {
-    const std::string block = fmt::format("blocks.{}", l);
-    AttentionOptions options;
-    if (model.scale_attention) options.scale = 1 / std::sqrt(static_cast<double>(model.head_size(r.d_model)));
-    options.last_query_only = purpose != Purpose::measure && l + 1 == model.n_layers;
-    const AttentionWeights weights = r.attention_weights(block + ".attn");
-    {
-      const Scope scope(graph, block + ".attn");
-      const Residual read = model.layer_norm ? Residual(r.normalised(x.value(), block + ".ln")) : x;
-      const AttentionOutput attention = causal_attention(read, weights, options);
-      graph.tap("pattern", attention.pattern);
-      const bool as_terms = attention.context && !weights.W_O && !options.last_query_only;
-      x = as_terms ? x.plus(attention.context, weights.W_V) : Residual(x.last(options.last_query_only ? 1 : task.n_tokens()) + attention.out);
-    }
-    if (model.block_mlp > 0) x = r.block_mlp(x.value(), block);
-    graph.tap(block + ".resid_post", x.value());
-  }
-  const Var target = reshape(r.normalised(x.last(1), "ln_final"), {batch, r.d_model});
-  const Var logits = r.classify(target);  // [batch, label]
-  graph.tap("logits", logits);
+  const Var logits = r.logits(batch, purpose);  // [batch, label]
+  if (model.circuit_losses && purpose == Purpose::measure) record_circuits(r, batch);
   return mean_all(softmax_cross_entropy(logits, graph.input("label", {batch}, DType::i32)));
 }
 

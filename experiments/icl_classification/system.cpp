@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "experiments/icl_classification/measures.h"
+#include "experiments/icl_classification/circuit_losses.h"
 #include "experiments/icl_classification/model.h"
-#include "probes/classification.h"
+#include "experiments/icl_classification/task_setup.h"
 
 namespace saltus::icl_classification {
 namespace {
@@ -22,16 +22,17 @@ struct Config {
 
 std::unique_ptr<Experiment> build(const Config& config, const Seeds& seeds) {
   auto e = std::make_unique<Experiment>();
-  e->task = std::make_unique<IclClassification>(config.task, seeds);
+  set_up_task(*e, config.task, seeds);
   e->record = [config](Graph& graph, ParamStore& params, const Recording& r) {
     return record(graph, params, config.task, config.model, r.batch, r.purpose);
   };
   e->n_layers = static_cast<int>(config.model.n_layers);
   e->n_heads = static_cast<int>(config.model.n_heads);
-  e->eval = std::make_unique<ClassificationProbe>(IclClassification::label_field);
-  e->progress = std::make_unique<ProgressProbe>(config.task, e->n_layers, e->n_heads);
-  e->progress_set = "ic";
-  e->headlines = {{"ic", "accuracy"}, {"iw", "accuracy"}};
+  if (config.model.circuit_losses) {
+    e->progress = std::make_unique<CircuitLossProbe>(config.task, e->n_layers, e->n_heads);
+  } else {
+    e->progress = std::make_unique<ProgressProbe>(config.task, e->n_layers, e->n_heads);
+  }
   return e;
 }
 

@@ -23,7 +23,8 @@ AttentionOutput attend_from_last(const Residual& x, const AttentionWeights& w, c
   const Sizes s(x.shape(), w);
   const Var query = reshape(x.last(1), {1, s.batch, s.d_model});
   const Var u = matmul(matmul(query, w.W_Q), w.W_K, false, true);  // [head, batch, d_model]
-  const Var pattern = softmax(scaled(x.dots(u), options));         // [head, batch, 1, key]
+  const Var scores = scaled(x.dots(u), options);                   // [head, batch, 1, key]
+  const Var pattern = options.pattern ? options.pattern(scores) : softmax(scores);
   const Var context = x.weighted(pattern);                         // [head, batch, d_model]
   return {project_out(matmul(context, w.W_V), w, s), pattern, reshape(context, context.shape().inserted(2, 1))};
 }
@@ -42,7 +43,8 @@ AttentionOutput attend_from_all(Var value, const AttentionWeights& w, const Atte
   const Sizes s(value.shape(), w);
   const Var x = reshape(value, {1, s.batch, s.tokens, s.d_model});
   const Var rows = reshape(value, {1, s.batch * s.tokens, s.d_model});
-  const Var pattern = causal_softmax(scaled(all_scores(x, rows, w, s), options));  // [head, batch, query, key]
+  const Var scores = scaled(all_scores(x, rows, w, s), options);  // [head, batch, query, key]
+  const Var pattern = options.pattern ? options.pattern(scores) : causal_softmax(scores);
   if (s.d_value < s.d_model) {
     const Var v = reshape(matmul(rows, w.W_V), {s.heads, s.batch, s.tokens, s.d_value});
     return {project_out(reshape(matmul(pattern, v), {s.heads, s.batch * s.tokens, s.d_value}), w, s), pattern, {}};

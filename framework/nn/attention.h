@@ -1,4 +1,6 @@
 #pragma once
+#include <functional>
+
 #include "nn/params.h"
 #include "nn/residual.h"
 #include "ops/ops.h"
@@ -16,6 +18,9 @@ struct AttentionWeights {
 struct AttentionOptions {
   double scale = 1;              // of the scores, before softmax
   bool last_query_only = false;  // outputs for the last position only: all that a classifier of the last token needs
+  /// Makes the pattern out of the scaled scores, both [head, batch, query, key]; null: causal softmax. For experiments that put something
+  /// else in its place. What it leaves out of the scores is not computed.
+  std::function<Var(Var scores)> pattern = {};
 };
 
 struct AttentionOutput {
@@ -25,7 +30,7 @@ struct AttentionOutput {
 };
 
 /// Causal softmax attention. Per head: pattern_ij = softmax over j <= i of scale (x_i W_Q) . (x_j W_K), out_i = sum_j pattern_ij x_j W_V W_O.
-/// x: [batch, position, d_model]; query = position, or 1 with last_query_only.
+/// x: [batch, position, d_model]; query = position, or 1 with last_query_only. options.pattern may give another pattern.
 ///
 /// Exact rearrangements that cost less than the formula as written are chosen by their operation counts:
 ///  - W_Q W_K' is multiplied out when d_head is more than half of d_model: one product for every token instead of two;

@@ -1,4 +1,5 @@
-"""The figure of a run of icl_classification: loss, accuracy, progress measures, and attention maps before, during and after the jump.
+"""The figure of a run of icl_classification or icl_minimal: loss, accuracy, progress measures, the strengths of a minimal model, and
+attention maps before, during and after the jump.
 
 The jump is where the accuracy on one test set (--set) first reaches a level (--level).
 """
@@ -13,6 +14,8 @@ from plots.common import COLOURS, DASHES, HALO, STYLE, WrongInput, draw_train_lo
 OPTIONS = {"log_step": False, "measures": None, "probe": 0, "set": "ic", "level": 0.5}
 # The measures that Reddy (2024) follows, shown when a run has them. Of a run without them, the first few are shown.
 MAIN_MEASURES = ["item_label", "target_item_label", "target_labels", "context_label_accuracy"]
+# What a minimal model trains in place of attention. They are not shares, so they have a panel of their own.
+STRENGTHS = {"previous_token_strength": r"previous token, $\beta_1$", "match_strength": r"match, $\alpha$", "label_strength": r"labels, $\beta_2$"}
 
 
 class Run:
@@ -112,6 +115,13 @@ def draw_progress(ax, run, names):
     ax.set_title("(c) progress measures", loc="left")
 
 
+def draw_strengths(ax, run):
+    for i, (name, label) in enumerate(STRENGTHS.items()):
+        ax.plot(run.progress_step, run.measures[name][1], color=COLOURS[i], ls=DASHES[i], label=label)
+    ax.set_ylabel("strength")
+    ax.set_title("(d) the model's three numbers", loc="left")
+
+
 def finish_curves(axes, run, log_step):
     for ax in axes:
         ax.set_xlabel("optimizer step")
@@ -123,10 +133,10 @@ def finish_curves(axes, run, log_step):
         if run.jump is not None:
             name = f"{run.jump_set} {run.level:.0%}: step {run.jump:,.0f}" if ax is axes[1] else None
             ax.axvline(run.jump, color="0.3", lw=0.8, zorder=0, label=name)
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=1 if ax is axes[2] else 2, handlelength=2.4, columnspacing=1)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=2 if ax in axes[:2] else 1, handlelength=2.4, columnspacing=1)
 
 
-def draw_maps(figure, run, probe):
+def draw_maps(figure, run, probe, letter):
     """One sequence, not a mean over many: which label the target attends to differs from sequence to sequence."""
     moments = run.map_moments()
     if not moments:
@@ -155,7 +165,7 @@ def draw_maps(figure, run, probe):
                 of_head = "" if maps.shape[2] == 1 else f", head {head}"
                 ax.set_ylabel(f"layer {layer}{of_head}\nquery", labelpad=-4)
     answer = " (triangle: the target's right label)" if len(right_keys) else ""
-    figure.suptitle(f"(d) attention in probe sequence {probe}{answer}", x=0.01, ha="left", fontsize=8)
+    figure.suptitle(f"({letter}) attention in probe sequence {probe}{answer}", x=0.01, ha="left", fontsize=8)
     figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02, label="attention (square-root scale)", ticks=[0, 0.05, 0.25, 0.5, 1])
 
 
@@ -173,14 +183,17 @@ def draw(path, options, out):
     if not 0 <= options["probe"] < run.probes:
         raise WrongInput(f"--probe {options['probe']}: the run stores probe sequences 0 to {run.probes - 1}")
     measures = chosen_measures(run, options["measures"])
+    strengths = all(name in run.measures for name in STRENGTHS)
     with plt.rc_context(STYLE):
-        maps_height = 0.4 + 1.6 * run.layers
-        figure = plt.figure(figsize=(7.1, 3.1 + maps_height), layout="constrained")
-        curves, maps = figure.subfigures(2, 1, height_ratios=[3.1, maps_height])
-        axes = curves.subplots(1, 3)
+        curves_height, maps_height = 6.2 if strengths else 3.1, 0.4 + 1.6 * run.layers
+        figure = plt.figure(figsize=(7.1, curves_height + maps_height), layout="constrained")
+        curves, maps = figure.subfigures(2, 1, height_ratios=[curves_height, maps_height])
+        axes = list(curves.subplots(*((2, 2) if strengths else (1, 3))).flat)
         draw_loss(axes[0], run)
         draw_accuracy(axes[1], run)
         draw_progress(axes[2], run, measures)
+        if strengths:
+            draw_strengths(axes[3], run)
         finish_curves(axes, run, options["log_step"])
-        draw_maps(maps, run, options["probe"])
+        draw_maps(maps, run, options["probe"], "e" if strengths else "d")
         figure.savefig(out, dpi=200, bbox_inches="tight")

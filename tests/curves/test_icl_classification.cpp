@@ -50,7 +50,7 @@ struct Curves {
       ic_accuracy.push_back(r.eval[ic][1]);
       item_label.push_back(r.progress[0]);         // layer 1
       target_item_label.push_back(r.progress[5]);  // layer 2
-      context_label_mass.push_back(r.progress[17]);
+      context_label_mass.push_back(r.progress[19]);
       run.advance(std::min(run.config.eval.every, run.config.steps - at));
     }
   }

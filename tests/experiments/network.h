@@ -47,6 +47,7 @@ struct Network {
     leaves.values["tokens"].assign(sequences.tokens.begin(), sequences.tokens.end());
     leaves.indices["label"] = sequences.label;
     leaves.indices["context_labels"] = sequences.context_labels;
+    leaves.indices["context_match"] = sequences.context_match;
     for (const ParamSpec& s : params.specs())
       leaves.values[s.name].assign(params.view(s.name).begin(), params.view(s.name).end());
   }

@@ -59,6 +59,7 @@ TEST_CASE("uniform attention over 8 pairs has the closed-form measures of the sp
   CHECK(std::abs(m.target_item_item - 1 / 17.0) < 1e-6);
   CHECK(std::abs(m.attention_entropy - entropy) < 1e-6);
   CHECK(std::abs(m.target_attention_entropy - std::log(17)) < 1e-6);
+  CHECK(std::abs(m.target_self - 1 / 17.0) < 1e-6);
   // Section 3's own numbers.
   CHECK(m.item_label == Approx(0.170).margin(0.001));
   CHECK(m.prev_token == Approx(0.153).margin(0.001));
@@ -84,6 +85,7 @@ TEST_CASE("target measures with one right pair (B = 1)") {
   CHECK(m.target_item_label == Approx(0.20));
   CHECK(m.target_labels == Approx(0.40));
   CHECK(m.target_item_item == Approx(0.12));
+  CHECK(m.target_self == Approx(0.16));
   CHECK(m.induction_strength == Approx(0.20 - 0.20 / 3));
 }
 
@@ -165,7 +167,7 @@ struct ByHand {
       if (name == "logits") return TapValue{logits.data(), logits_shape};
       return TapValue{patterns[name == "blocks.1.attn.pattern"].data(), pattern_shape};
     };
-    std::vector<double> out(8 * 4 + 2);
+    std::vector<double> out(9 * 4 + 2);
     ProgressProbe(task, 2, 2).accumulate(batch, tap, out);
     return out;
   }
@@ -191,8 +193,8 @@ TEST_CASE("context_label_accuracy and mass: the labels shown in the context, eac
               log2, 0,    0, 0, 0,     // argmax 0, not shown; mass on 4, which is shown twice: 1 / 6
               0,    500,  0, 0, 500};  // argmax 1 of a tie with 4, not shown; mass on 0 and 2: nothing
   const std::vector<double> s = h.sums();
-  CHECK(s[32] == 1);
-  CHECK(s[33] == Approx(3 / 6.0 + 1 / 6.0).epsilon(1e-6));
+  CHECK(s[36] == 1);
+  CHECK(s[37] == Approx(3 / 6.0 + 1 / 6.0).epsilon(1e-6));
 }
 
 TEST_CASE("the progress probe adds up sequences, measure by measure, in it layer by layer, in it head by head") {
@@ -208,6 +210,7 @@ TEST_CASE("the progress probe adds up sequences, measure by measure, in it layer
   h.first[3][label_of_pair_1] = 1;                                      // head 1, sequence 1: a right one
   h.first[3][1 * 5 + 0] = 1;                                            // and the label of pair 0 to its item
   h.second[0][label_of_pair_1] = 0.125f;                                // layer 1, head 0, sequence 0: a wrong label
+  h.second[2][4 * 5 + 4] = 0.75f;                                       // layer 1, head 1, sequence 0: itself
   const std::vector<double> s = h.sums();
   const auto measure = [&](std::size_t m) {
     return std::vector<double>(s.begin() + 4 * static_cast<std::ptrdiff_t>(m),
@@ -217,6 +220,7 @@ TEST_CASE("the progress probe adds up sequences, measure by measure, in it layer
   CHECK(measure(2) == std::vector<double>{0.5, 1, 0, 0});        // target_item_label
   CHECK(measure(3) == std::vector<double>{0.75, 1, 0.125, 0});   // target_labels
   CHECK(measure(4) == std::vector<double>{0.25, 1, -0.125, 0});  // induction_strength
+  CHECK(measure(8) == std::vector<double>{0, 0, 0, 0.75});       // target_self
 }
 
 TEST_CASE("the progress probe's measures are those of one sequence in their order, then the context label's") {
@@ -229,5 +233,5 @@ TEST_CASE("the progress probe's measures are those of one sequence in their orde
   }
   CHECK(names == std::vector<std::string>{"item_label", "prev_token", "target_item_label", "target_labels",
                                           "induction_strength", "target_item_item", "attention_entropy",
-                                          "target_attention_entropy", "context_label_accuracy", "context_label_mass"});
+                                          "target_attention_entropy", "target_self", "context_label_accuracy", "context_label_mass"});
 }

@@ -48,8 +48,8 @@ struct Evaluation {
   double induction_strength(int layer) const { return at(4, layer); }
   double target_item_item(int layer) const { return at(5, layer); }
   double target_attention_entropy(int layer) const { return at(7, layer); }
-  double context_label_accuracy() const { return result.progress[16]; }
-  double context_label_mass() const { return result.progress[17]; }
+  double context_label_accuracy() const { return result.progress[18]; }
+  double context_label_mass() const { return result.progress[19]; }
 
  private:
   double at(int measure, int layer) const { return result.progress[static_cast<std::size_t>(measure * 2 + layer)]; }

@@ -197,6 +197,25 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("options.pattern makes the pattern out of the scaled scores, which are then used for nothing else") {
+  for (const Call& c : calls()) {
+    INFO(c.str());
+    Recorded r(c);
+    AttentionOptions options{.scale = c.scale, .pattern = [](Var scores) { return 3 * causal_softmax(scores); }};
+    for (bool last : {false, true}) {
+      options.last_query_only = last;
+      const AttentionOutput& plain = last ? r.last : r.full;
+      const AttentionOutput tripled = causal_attention(r.x, r.w, options);
+      std::vector<double> out = value(r.graph, plain.out, r.leaves), pattern = value(r.graph, plain.pattern, r.leaves);
+      for (std::vector<double>* expected : {&out, &pattern}) {
+        for (double& x : *expected) x *= 3;
+      }
+      require_equal(value(r.graph, tripled.pattern, r.leaves), pattern);
+      require_equal(value(r.graph, tripled.out, r.leaves), out);
+    }
+  }
+}
+
 TEST_CASE("attention is causal: changing a token changes no output before it") {
   const Call c{2, 6, 3, true};
   Recorded r(c);

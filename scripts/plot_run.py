@@ -3,11 +3,15 @@
 
 icl_classification   loss, accuracy, progress measures, and attention maps before, during and after the jump, which is where the
                      accuracy on one test set (--set) first reaches a level (--level)
+icl_minimal          the same, and the model's three numbers
+icl_split            loss and accuracy of the whole and of either part, and attention's two numbers
 icl_regression       loss beside known predictors' risks, omega and mu of each head, pattern measures, and the heads' circuits at the
                      end and on the way
 icl_regression_deep  loss, and error against the number of pairs seen
 titans_regression    the same, and what moves inside
-lama                 loss, accuracy beside Naive Bayes, attention's entropy and peak, texts as the heads read them, and each head's words
+markov_chains        loss beside known predictors', divergence from them with the phases it shows, what moves inside, loss by position
+lama                 loss, accuracy beside Naive Bayes and by length, attention's entropy and peak, texts as the heads read them, and each
+                     head's words
 
 Needs h5py and matplotlib, which Debian installs for /usr/bin/python3.
 """
@@ -20,7 +24,7 @@ import sys
 try:
     import h5py
 
-    from plots import icl_classification, icl_regression, icl_regression_deep, lama, titans, titans_regression
+    from plots import icl_classification, icl_regression, icl_regression_deep, icl_split, lama, markov_chains, titans, titans_regression
     from plots.common import WrongInput
 except ImportError as missing:
     sys.exit(f"plot_run.py: {missing}: run it as /usr/bin/python3 scripts/plot_run.py, after apt install python3-h5py python3-matplotlib")
@@ -28,10 +32,13 @@ except ImportError as missing:
 # Each module draws with draw(path, options, out) and names the options it knows, with their defaults.
 FIGURES = {
     "icl_classification": icl_classification,
+    "icl_minimal": icl_classification,
+    "icl_split": icl_split,
     "icl_regression": icl_regression,
     "icl_regression_deep": icl_regression_deep,
     "titans_regression": titans_regression,
     "lama": lama,
+    "markov_chains": markov_chains,
     **{f"titans_{task}": titans for task in ("recall", "needle", "copy", "tracking")},
 }
 
@@ -78,6 +85,7 @@ def main():
     parser.add_argument("--measures", type=lambda text: text.split(","), help="names from /progress, by comma, for the panel of measures")
     parser.add_argument("--probe", type=int, help="number of the probe sequence whose attention is drawn (0)")
     parser.add_argument("--set", help="test set whose accuracy shows the jump (ic)")
+    parser.add_argument("--classes", type=int, help="so many classes in the table of words, those that the model is surest of (all)")
     parser.add_argument("--level", type=float, help="accuracy that counts as the jump (0.5)")
     args = parser.parse_args()
     try:

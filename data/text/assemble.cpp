@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/check.h"
+#include "data/text/encoding.h"
 #include "data/text/utf8.h"
 
 namespace saltus {
@@ -17,19 +18,9 @@ std::optional<std::int64_t> whole_number(const std::string& text) {
   return error == std::errc() && end == text.data() + text.size() ? std::optional(n) : std::nullopt;
 }
 
-void check_utf8(const LabelledText& t, const std::string& what, const std::string& bytes) {
-  const std::size_t at = first_invalid_utf8(bytes);
-  if (at == std::string::npos) return;
-  throw Error(
-      fmt::format("{}: error: the {} is not UTF-8: byte {} of it is 0x{:02x}; if the file is Latin-1, convert it "
-                  "with iconv -f latin1 -t utf8",
-                  t.place, what, at + 1, static_cast<unsigned char>(bytes[at])),
-      ExitCode::bad_input);
-}
-
 void check_document(const LabelledText& t, bool parts) {
-  check_utf8(t, "label", t.label);
-  check_utf8(t, "text", t.text);
+  check_utf8(t.place, "label", t.label);
+  check_utf8(t.place, "text", t.text);
   check_input(!t.label.empty(), "{}: error: the label is empty", t.place);
   check_input(!is_blank(t.label.substr(0, 1)) && !is_blank(t.label.substr(t.label.size() - 1)),
               "{}: error: the label '{}' begins or ends with white space", t.place, t.label);

@@ -36,11 +36,15 @@ struct Corpus {
 /// The corpus that was fetched under this name (fetch.h), or the user's own at this path:
 ///   .tsv    a document a line, its columns separated by tabs, no quoting
 ///   .csv    as RFC 4180: "..." may hold commas, "" and line ends
-///   folder  one subfolder a class, in it one .txt file a document; or two subfolders `train` and `test` of that kind
+///   folder  one subfolder a class, in it one .txt file a document; or two subfolders `train` and `test` of that kind;
+///           anything else in them is refused, hidden files too, but for .DS_Store
 /// If the first line of a table has the cells `label` and `text` (in any case) it is a header: these columns are read,
 /// and `part` (train or test) and `source` if they are there; other columns are not. `escaped_text` instead of `text`
 /// has \t, \n, \r and \\ for what a .tsv cannot hold. Without a header there are two columns, label and text. Throws
 /// Error (bad_input) naming file and line and what is wrong with it; no document is passed over.
 Corpus load_corpus(const std::string& name_or_path);
+
+/// Where the user's own corpus of this path is, from the root; "" for the name of fetched texts.
+std::string own_path(const std::string& name_or_path);
 
 }  // namespace saltus

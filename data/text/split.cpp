@@ -112,8 +112,10 @@ class Splitter {
   void check_parts() const {
     const SplitReport::Counts n = split_.report.total();
     check_input(n.train > 0 && n.validation > 0 && n.test > 0,
-                "{}: {} documents are too few: split they give {} to train on, {} to validate and {} to test",
-                corpus_.provenance.name, corpus_.documents.size(), n.train, n.validation, n.test);
+                "{}: {} documents{} are too few: split they give {} to train on, {} to validate and {} to test",
+                corpus_.provenance.name, corpus_.documents.size(),
+                split_.report.duplicates > 0 ? fmt::format(", of which {} differ,", groups_.size()) : "", n.train,
+                n.validation, n.test);
     for (std::size_t c = 0; c < corpus_.classes.size(); ++c) {
       check_input(split_.report.classes[c].train > 0,
                   "{}: there is no document to train on of class '{}', which has {}", corpus_.provenance.name,

@@ -6,13 +6,10 @@
 #include <optional>
 
 #include "core/check.h"
+#include "data/text/encoding.h"
 
 namespace saltus {
 namespace {
-
-std::string_view without_byte_order_mark(std::string_view bytes) {
-  return bytes.starts_with("\xEF\xBB\xBF") ? bytes.substr(3) : bytes;
-}
 
 /// Takes a .csv apart, one cell at a time.
 class CsvReader {

@@ -27,6 +27,12 @@ std::vector<int> shuffled(std::vector<int> documents, const Rng& rng, std::uint3
   return documents;
 }
 
+/// The first n words of each document.
+std::vector<std::vector<std::string>> first_of_each(std::vector<std::vector<std::string>> words, std::int64_t n) {
+  for (std::vector<std::string>& w : words) w.resize(std::min(w.size(), static_cast<std::size_t>(n)));
+  return words;
+}
+
 /// Calls require(ok, key, message) for every rule between the keys.
 template <class Require>
 void check_rules(const TextConfig& c, const Require& require) {
@@ -56,11 +62,13 @@ void TextConfig::fields(Fields& f) {
 TextClassification::TextClassification(const TextConfig& config, const Seeds& seeds)
     : config_(config), data_rng_(seeds.data, Stream::data) {
   check_rules(config, [](bool ok, const char* key, const std::string& message) { check(ok, "{}: {}", key, message); });
-  corpus_ = load_corpus(config.corpus);
+  corpus_ = load_corpus(config.read_at.empty() ? config.corpus : config.read_at);
+  corpus_.provenance.name = config.corpus;
   std::vector<std::vector<std::string>> words(corpus_.documents.size());
   std::ranges::transform(corpus_.documents, words.begin(), [](const Document& d) { return words_of(d.text); });
-  split_ =
-      split_documents(corpus_, words, {.validation = config.validation_share, .test = config.test_share}, seeds.task);
+  split_ = split_documents(corpus_,
+                           first_of_each(words, config.compare_words > 0 ? config.compare_words : config.max_length),
+                           {.validation = config.validation_share, .test = config.test_share}, seeds.task);
   index_words(words);
   make_buckets();
 

@@ -24,6 +24,10 @@ struct TextConfig {
   double test_share = 0.2;
   std::int64_t bucket = 32;
 
+  // Not of the config, but of how a trained model is read again:
+  std::string read_at = {};        // the path where the corpus is now; empty: `corpus`
+  std::int64_t compare_words = 0;  // of these many first words documents are told apart by; 0: max_length
+
   void fields(Fields& f);
 };
 
@@ -39,7 +43,8 @@ struct TextConfig {
 /// A training batch is of one bucket, drawn with probability in proportion to its documents of the training part; each
 /// sample is drawn uniformly from the bucket, with replacement. So each document is as likely as any other, and the
 /// training part of n documents passes by once in n / batch steps on average, but not each document once. Words past
-/// max_length are cut off. A text without any word is one unknown word.
+/// max_length are cut off, and documents are duplicates (split.h) when what is left of them is equal. A text without
+/// any word is one unknown word.
 class TextClassification : public Task {
  public:
   enum Field { tokens_field, mask_field, label_field, key_field };

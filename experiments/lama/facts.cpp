@@ -51,6 +51,15 @@ std::string vocabulary_sha256(const Vocabulary& vocabulary) {
   return sha256_hex(lines);
 }
 
+/// What a person should know of the texts before reading any number of the run.
+std::string summary(const TextClassification& task) {
+  const Split& split = task.split();
+  const auto cut = [&task](const std::vector<int>& documents) { return task.losses(documents).cut; };
+  return fmt::format("{}\nlonger than {} words and cut there: {} to train on, {} to validate, {} to test",
+                     split.report.text(task.classes()), task.config().max_length, cut(split.train),
+                     cut(split.validation), cut(split.test));
+}
+
 }  // namespace
 
 std::vector<Experiment::Fact> facts(const TextClassification& task, const ModelConfig& model) {
@@ -75,7 +84,11 @@ Attributes notes(const TextClassification& task) {
                     {"classes", task.classes()},
                     {"vocabulary_size", static_cast<std::int64_t>(task.vocabulary().size())},
                     {"vocabulary_sha256", vocabulary_sha256(task.vocabulary())},
-                    {"split_report", split.report.text(task.classes())}};
+                    {"split_report", split.report.text(task.classes())},
+                    {"data_summary", summary(task)}};
+  const TextConfig& config = task.config();
+  const std::string path = own_path(config.read_at.empty() ? config.corpus : config.read_at);
+  if (!path.empty()) all.push_back({"data_path", path});
   const auto add_part = [&](const std::string& part, const std::vector<int>& documents) {
     const TextClassification::Losses lost = task.losses(documents);
     all.push_back({part + "_texts", lost.documents});

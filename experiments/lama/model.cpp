@@ -61,6 +61,8 @@ std::int64_t ModelConfig::pooled_vectors() const {
 
 void ModelConfig::fields(Fields& f) {
   f.field("d_embed", d_embed, "width of a word's embedding", at_least(1));
+  f.field("embedding_std", embedding_std,
+          "standard deviation of the numbers that embeddings begin with; PyTorch's is 1", above(0));
   f.choice(
       "encoder", encoder, {"gru", "positions"},
       "gru: a GRU in each direction; positions: a linear layer and sinusoids, so that words do not see each other");
@@ -99,7 +101,7 @@ Var record(Graph& graph, ParamStore& params, const ModelConfig& model, const Tex
   const Recorder r{graph, params, model, rate, key};
 
   const Var W_E = params.declare(graph, "embed.W_E", {shape.vocabulary, model.d_embed}, {"word", "d_embed"},
-                                 Init::normal(0.1));           // [word, d_embed]
+                                 Init::normal(model.embedding_std));  // [word, d_embed]
   const Var e = r.dropped(take(W_E, tokens), site_embedding);  // [batch, length, d_embed]
   const Var H = encoded(graph, params, model, e, mask);        // [batch, length, d_model]
   const Pooled pooled = pool(graph, params, model, H, mask);

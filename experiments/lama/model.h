@@ -13,6 +13,7 @@ namespace saltus::lama {
 /// several vectors of a text of any length, and a classifier of these.
 struct ModelConfig {
   std::int64_t d_embed = 64;  // E
+  double embedding_std = 0.1;
   std::string encoder = "gru";
   std::int64_t d_hidden = 48;  // h, of each direction
   std::string pooling = "lama_ctx";

@@ -38,8 +38,10 @@ Experiment::Prediction predict(const TextClassification& task, ParamStore& param
   const std::vector<std::int32_t> ids = task.encode(text);
   Experiment::Prediction out;
   out.words = words_of(text);
+  out.words_in_text = std::ssize(out.words);
   if (out.words.empty()) out.words.push_back(task.vocabulary().word(Vocabulary::unknown));
-  out.words.resize(std::min(out.words.size(), ids.size()));
+  out.words.resize(ids.size());
+  for (const std::int32_t id : ids) out.known.push_back(id != Vocabulary::unknown);
 
   Graph graph;
   const TextShape shape{task.vocabulary().size(), task.n_classes(), std::ssize(ids)};

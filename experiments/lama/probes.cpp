@@ -34,7 +34,7 @@ double mean_norm(const float* S, std::int64_t rows, std::int64_t d) {
 }  // namespace
 
 ReadingProbe::ReadingProbe(const ModelConfig& model, std::int64_t max_length)
-    : heads_(model.pattern_heads()), length_(max_length) {
+    : heads_(model.pattern_heads()), length_(max_length), penalty_(model.pools_as("structured") ? model.penalty : 0) {
   bins_ = {8};
   while (bins_.back() < static_cast<double>(max_length)) bins_.push_back(2 * bins_.back());
   const Dim words{.name = "words", .long_name = "words of a text, up to this many", .values = bins_};
@@ -43,6 +43,7 @@ ReadingProbe::ReadingProbe(const ModelConfig& model, std::int64_t max_length)
                 "share of texts of so many words and classified right; over texts_by_length: accuracy",
                 {words}},
                {"embedding_norm", "length of a pooled vector, mean over a text's"}};
+  if (penalty_ > 0) measures_.push_back({"penalty", "part of the loss that is trained: its weight times |A A' - I|^2"});
   if (heads_ == 0) return;
   const Dim head{.name = "head", .size = heads_};
   measures_.push_back({"attention_entropy", "entropy of a head's weights over log(words): 1 for uniform ones", {head}});
@@ -83,6 +84,7 @@ void ReadingProbe::add_attention(const TapValue& pattern, std::int64_t text, std
       entropy[static_cast<std::size_t>(h)] += weight * measures::relative_entropy(rows.row(h), words);
       top[static_cast<std::size_t>(h)] += weight * measures::peak(rows.row(h), words);
     }
+    if (penalty_ > 0) of_measure("penalty", sums)[0] += weight * penalty_ * std::pow(measures::redundancy(rows), 2);
     if (heads_ == 1) continue;
     of_measure("head_redundancy", sums)[0] += weight * measures::redundancy(rows);
     of_measure("head_similarity", sums)[0] += weight * measures::similarity(rows);

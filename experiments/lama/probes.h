@@ -18,6 +18,8 @@ namespace saltus::lama {
 ///   attention_entropy [head]  entropy over log(words);  attention_peak [head]  largest weight times words
 ///   head_redundancy           |A A' - I|_F over heads;   head_similarity       mean cosine between two heads' weights,
 ///                                                                              left out with one head
+/// and of `structured`
+///   penalty                   what its penalty adds to the loss that is trained, and not to a test set's loss
 class ReadingProbe : public Probe {
  public:
   ReadingProbe(const ModelConfig& model, std::int64_t max_length);
@@ -31,6 +33,7 @@ class ReadingProbe : public Probe {
   void add_attention(const TapValue& pattern, std::int64_t text, std::int64_t words, std::span<double> sums) const;
 
   std::int64_t heads_, length_;  // length of the arrays
+  double penalty_;               // its weight in the loss
   std::vector<double> bins_;     // upper ends
   std::vector<Measure> measures_;
 };

@@ -54,10 +54,15 @@ System system() {
           .build = [config](const Seeds& seeds) { return build(*config, seeds); },
           .set_context_length =
               [config](std::int64_t length) {
+                if (config->task.compare_words == 0)
+                  config->task.compare_words = config->task.max_length;  // the same split
                 config->task.max_length = length;
                 config->task.bucket = std::min(config->task.bucket, length);  // of training alone
               },
-          .context_length_key = "task.max_length"};
+          .context_length_key = "task.max_length",
+          .data_path = [config] { return config->task.corpus; },
+          .set_data_path = [config](const std::string& path) { config->task.read_at = path; },
+          .data_path_key = "task.corpus"};
 }
 
 }  // namespace saltus::lama

@@ -19,6 +19,12 @@ std::string script(const std::string& name) {
   return (folder.empty() ? std::filesystem::path("scripts") / name : folder / name).string();
 }
 
+std::string indented(const std::string& text) {
+  std::string out = "  ";
+  for (const char c : text) out += c == '\n' ? "\n  " : std::string(1, c);
+  return out;
+}
+
 void refuse_other_kind(const std::string& path, const std::string& key, const std::string& verb) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {

@@ -89,11 +89,14 @@ void add_columns(std::vector<Column>& columns, const std::vector<Measure>& measu
   }
 }
 
+/// "(0.0123)"; nothing where a standard error is not known: of a set that is one group of examples.
+std::string in_brackets(double error) { return std::isnan(error) ? "" : fmt::format(" ({:.4f})", error); }
+
 void print_set(const Evaluation& e, std::size_t set, const std::vector<Column>& columns) {
   fmt::print("\ntest set {}\n", e.sets[set]);
   for (const Column& c : columns) {
     const SetMeans& means = c.means->front();
-    const double error = means.error[set][c.number];  // not a number where the set is one group of examples
+    const double error = means.error[set][c.number];
     fmt::print("  {:<28} {:>9.4f}{}\n", c.title, means.mean[set][c.number],
                std::isnan(error) ? "" : fmt::format(" ± {:.4f}", error));
   }
@@ -106,8 +109,8 @@ void print_by_length(const Evaluation& e, std::size_t set, const std::vector<Col
   for (std::size_t i = 0; i < e.lengths.size(); ++i) {
     fmt::print("  {:>6}", e.lengths[i]);
     for (const Column& c : columns) {
-      fmt::print("  {:>18}",
-                 fmt::format("{:.4f} ({:.4f})", (*c.means)[i].mean[set][c.number], (*c.means)[i].error[set][c.number]));
+      fmt::print("  {:>18}", fmt::format("{:.4f}{}", (*c.means)[i].mean[set][c.number],
+                                         in_brackets((*c.means)[i].error[set][c.number])));
     }
     fmt::print("\n");
   }

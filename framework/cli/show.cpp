@@ -194,6 +194,12 @@ void print_differences(const RunSummary& s) {
   }
 }
 
+/// What the system had to say of the data, if anything.
+void print_data(const RunReader& run) {
+  if (const std::optional<std::string> summary = run.text("data_summary"))
+    fmt::print("\ndata\n{}\n", indented(*summary));
+}
+
 void print_jumps(const RunSummary& s) {
   if (s.headlines.empty() || s.headlines[0].values.empty()) return;
   const HeadlineSeries& first = s.headlines[0];
@@ -264,6 +270,7 @@ Json json_of(const Shown& shown) {
   for (const Difference& d : s.differences)
     json["differences"][d.key] = {{"value", or_null(d.b)}, {"default", or_null(d.a)}};
   json["config_problem"] = or_null(s.config_problem);
+  json["data_summary"] = or_null(shown.reader.text("data_summary"));
   json["headline"] = s.headlines.empty() ? Json(nullptr)
                                          : Json{{"set", s.headlines[0].set},
                                                 {"measure", s.headlines[0].measure},
@@ -300,6 +307,7 @@ int show(const std::string& path, bool as_json, bool verbose) {
   print_head(shown);
   print_differences(shown.summary);
   if (verbose) print_settings(shown.summary);
+  print_data(shown.reader);
   print_jumps(shown.summary);
   print_table(shown.reader, "eval", "last evaluation");
   print_table(shown.reader, "progress", "last progress measures");

@@ -8,8 +8,10 @@
 
 #include "cli/verbs.h"
 #include "core/check.h"
+#include "train/load_run.h"
 #include "train/recorder.h"
 #include "train/resume.h"
+#include "train/run_summary.h"
 #include "train/trainer.h"
 
 namespace saltus::cli {
@@ -45,8 +47,17 @@ void print_report(const std::string& folder, std::int64_t seed, const RunReport&
   fmt::print("  {} train {}/config.yaml seed={}\n      trains it again from another seed\n", command(), folder, seed + 1);
 }
 
-int run(const TrainConfig& config, const RunOptions& options) {
+/// The first lines of a run: what it is, and what its system has to say of the data.
+void announce(const std::string& what, const Experiment& experiment) {
+  fmt::print("{}\n", what);
+  for (const Attribute& note : experiment.notes) {
+    if (note.name == "data_summary") fmt::print("{}\n", indented(std::get<std::string>(note.value)));
+  }
   std::fflush(stdout);
+}
+
+int run(const TrainConfig& config, RunOptions& options, const std::string& what) {
+  options.on_start = [&what](const Experiment& experiment) { announce(what, experiment); };
   const RunReport report = train(config, options);
   print_report(options.folder, config.seed, report);
   return static_cast<int>(report.interrupted ? ExitCode::interrupted : ExitCode::ok);
@@ -57,8 +68,7 @@ int start(Arguments& a, const CLI::App& verb) {
   if (a.run.folder.empty()) a.run.folder = default_folder(a.config.path, config);
   a.run.origin.config_source_yaml = text_of(a.config.path);
   a.run.origin.overrides = fmt::format("{}", fmt::join(a.config.overrides, " "));
-  fmt::print("training {} into {}\n", a.config.path, a.run.folder);
-  return run(config, a.run);
+  return run(config, a.run, fmt::format("training {} into {}", a.config.path, a.run.folder));
 }
 
 int resume(Arguments& a, const CLI::App& verb) {
@@ -72,10 +82,10 @@ int resume(Arguments& a, const CLI::App& verb) {
     fmt::print("{} is {} already: there is nothing to go on with\n", a.run.folder, status);
     return static_cast<int>(status == "done" ? ExitCode::ok : ExitCode::diverged);
   }
-  const TrainConfig config = a.config.read(verb);
+  TrainConfig config = a.config.read(verb);
+  if (status != "none") find_data(config, RunReader(find_run_file(a.run.folder)));
   a.run.origin.config_source_yaml = text_of(a.config.path);
-  fmt::print("going on with {}\n", a.run.folder);
-  return run(config, a.run);
+  return run(config, a.run, fmt::format("going on with {}", a.run.folder));
 }
 
 }  // namespace

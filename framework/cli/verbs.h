@@ -33,6 +33,9 @@ std::string command();
 /// How the user calls one of the scripts beside it.
 std::string script(const std::string& name);
 
+/// A text's lines, each two spaces in.
+std::string indented(const std::string& text);
+
 /// Refuses, as bad input and naming the verb that takes it, a config file with the top-level key `key`.
 void refuse_other_kind(const std::string& path, const std::string& key, const std::string& verb);
 

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "core/check.h"
+#include "train/load_run.h"
 #include "train/load_weights.h"
 #include "train/tables.h"
 
@@ -13,11 +14,7 @@ namespace {
 
 TrainConfig config_of(const RunReader& run, SystemTable systems, const EvaluationRequest& request,
                       std::optional<std::int64_t> length) {
-  const std::optional<std::string> yaml = run.text("config_yaml");
-  check_input(yaml.has_value(), "{} does not hold its config", run.path());
-  TrainConfig config(systems);
-  const auto list = [&config](Fields& f) { config.fields(f); };
-  read_config_text(run.path() + ":config_yaml", *yaml, request.overrides, list);
+  TrainConfig config = config_of_run(run, systems, request.overrides);
   for (const Override& o : request.overrides) {
     check_input(o.key != config.system.context_length_key,
                 "{}: the model was trained at another length; say --lengths {}", o.origin, o.value);
@@ -34,7 +31,7 @@ TrainConfig config_of(const RunReader& run, SystemTable systems, const Evaluatio
   TrainConfig checked(systems);
   read_config_text(fmt::format("{} at length {}", run.path(), *length), changed, {},
                    [&checked](Fields& f) { checked.fields(f); });
-  return checked;
+  return config;  // which knows more than its text: where its data are
 }
 
 /// [set]: so many as are asked for, or as the set has.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/check.h"
 #include "data/owned_batch.h"
@@ -55,13 +56,29 @@ SetMeans means_of(std::span<const Chunk> chunks, std::span<const std::vector<dou
     const auto set = static_cast<std::size_t>(chunks[i].set);
     for (std::size_t m = 0; m < numbers; ++m) {
       const double off = (sums[i][m] - chunks[i].size * out.mean[set][m]) / samples[set];
-      out.error[set][m] += off * off * parts[set] / (parts[set] - 1);
+      out.error[set][m] +=
+          parts[set] > 1 ? off * off * parts[set] / (parts[set] - 1) : std::numeric_limits<double>::quiet_NaN();
     }
   }
   for (std::vector<double>& errors : out.error) {
     for (double& e : errors) e = std::sqrt(e);
   }
   return out;
+}
+
+void set_binomial_errors(SetMeans& means, const Probe& probe, const Task& task, std::span<const Chunk> chunks) {
+  std::vector<std::int64_t> samples(means.mean.size());
+  for (const Chunk& c : chunks) samples[static_cast<std::size_t>(c.set)] += c.size;
+  std::size_t at = 0;
+  for (const Measure& m : probe.measures()) {
+    const bool counts = m.dims.empty() && (m.name == "accuracy" || m.name.ends_with("_accuracy"));
+    for (std::size_t set = 0; counts && set < samples.size(); ++set) {
+      if (task.eval_samples(static_cast<int>(set)) == std::numeric_limits<std::int64_t>::max()) continue;
+      const double p = means.mean[set][at];
+      means.error[set][at] = std::sqrt(p * (1 - p) / static_cast<double>(samples[set]));
+    }
+    at += static_cast<std::size_t>(m.size());
+  }
 }
 
 SetMeans reference_means(const Experiment& experiment, std::span<const Chunk> chunks, ThreadPool& pool) {
@@ -76,7 +93,9 @@ SetMeans reference_means(const Experiment& experiment, std::span<const Chunk> ch
     };
     probe.accumulate(samples.batch(), no_tap, sums[static_cast<std::size_t>(i)]);
   });
-  return means_of(chunks, sums);
+  SetMeans means = means_of(chunks, sums);
+  set_binomial_errors(means, probe, *experiment.task, chunks);
+  return means;
 }
 
 int eval_set_index(const Task& task, const std::string& name) {
@@ -148,6 +167,7 @@ Evaluator::Result Evaluator::run() {
     run_chunk(chunks_[at], thread, eval_sums[at], progress_sums[at]);
   });
   SetMeans eval = means_of(chunks_, eval_sums);
+  set_binomial_errors(eval, *experiment_.eval, *experiment_.task, chunks_);
   return {std::move(eval.mean), std::move(eval.error),
           means_of(chunks_, progress_sums).mean[static_cast<std::size_t>(progress_set_)]};
 }

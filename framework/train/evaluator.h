@@ -25,6 +25,10 @@ struct SetMeans {
 /// sums[i] are chunk i's. The error comes from how the chunks' means differ: NaN for a set of one chunk.
 SetMeans means_of(std::span<const Chunk> chunks, std::span<const std::vector<double>> sums);
 
+/// Of test sets that have an end, whose samples are independent: gives every measure that is called accuracy, or
+/// <something>_accuracy, the binomial error sqrt(p (1 - p) / n), which one chunk is enough for.
+void set_binomial_errors(SetMeans& means, const Probe& probe, const Task& task, std::span<const Chunk> chunks);
+
 /// The experiment's reference probe over these chunks of the test sets.
 SetMeans reference_means(const Experiment& experiment, std::span<const Chunk> chunks, ThreadPool& pool);
 

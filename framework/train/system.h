@@ -73,7 +73,8 @@ struct Experiment {
     std::vector<double> values;
   };
   std::vector<Fact> facts;
-  /// What run.h5 should say of the task's data: attributes of the file.
+  /// What run.h5 should say of the task's data: attributes of the file. Two names mean something everywhere: `data_summary`, a text of a few
+  /// lines, is what `train` and `show` tell a person; `data_path`, where the user's own file was read, absolute (System::set_data_path).
   Attributes notes;
   /// Names of the notes without which trained weights mean nothing, such as the hash of what was read: a run is neither asked nor gone on
   /// with where they differ (load_weights.h).
@@ -83,6 +84,8 @@ struct Experiment {
   struct Prediction {
     std::vector<double> probabilities;           // one a class
     std::vector<std::string> words;              // as the model read them
+    std::vector<bool> known;                     // [word]: those that are not it reads all alike
+    std::int64_t words_in_text = 0;              // of which `words` are the first
     std::vector<std::vector<double>> attention;  // [head][word], each head's sum is 1; no heads where the model does not attend
   };
   std::function<Prediction(const std::string& text)> predict;
@@ -97,6 +100,11 @@ struct System {
   /// Makes the task's contexts `length` long and leaves the model as it was trained. Null where the task has no such length.
   std::function<void(std::int64_t length)> set_context_length = {};
   std::string context_length_key = {};  // the config key that it sets
+  /// Where the config says that the task's data are, and reading them at another path, of which the config says nothing. Null where they
+  /// are no file.
+  std::function<std::string()> data_path = {};
+  std::function<void(const std::string& path)> set_data_path = {};
+  std::string data_path_key = {};  // the config key of the first
 };
 
 /// The table of systems (experiments/registry.cpp): every `make` gives a System with its own defaults.

@@ -58,6 +58,7 @@ class Trainer {
     if (options.resume) write_config_file(folder_, config);  // only now: a resume that was refused leaves everything as it was
     if (resume_.state) restore(*resume_.state);
     resume_.state.reset();  // it may be large
+    if (options.on_start) options.on_start(*experiment_);
   }
 
   RunReport run() {

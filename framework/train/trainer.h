@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct RunOptions {
   bool resume = false;  // go on with the run that the folder holds, from its saved state
   bool force = false;   // resume even though the config or the program is another one
   RunOrigin origin;
+  std::function<void(const Experiment&)> on_start = {};  // called before the first step, when all that can be refused has been
 };
 
 struct RunReport {

@@ -49,7 +49,7 @@ class Completion(CommandTest):
             self.assertEqual(self.complete("train", "x.yaml", key), [key + "="])
 
     def test_what_other_verbs_take(self):
-        self.assertEqual(self.complete("describe", "icl_c"), ["icl_classification"])
+        self.assertEqual(self.complete("describe", "titans_n"), ["titans_needle"])
         self.assertEqual(self.complete("completion", ""), ["bash"])
         self.assertEqual(self.complete("data", "show", "debian"), ["debian_sections", "debian_topics4"])
         self.write("reviews.csv", "")

@@ -45,12 +45,14 @@ class Predict(TextTest):
         lines = out.splitlines()
         self.assertEqual(lines[:3], ["run at step 150; in brackets: attention, 1 where all words get the same", "", text])
         falling = sorted(told["probabilities"].items(), key=lambda entry: -entry[1])
-        self.assertEqual(lines[3:5], [f"  {100 * p:6.1f}%  {name}" for name, p in falling])
-        for head, line in enumerate(lines[5:]):
+        self.assertEqual(lines[3], "  read 8 words; 1 unknown (*)")
+        self.assertEqual(lines[4:6], [f"  {100 * p:6.1f}%  {name}" for name, p in falling])
+        shown_as = told["words"][:7] + ["!*"]
+        for head, line in enumerate(lines[6:]):
             most = sorted(range(8), key=lambda i: -told["attention"][head][i])[:2]
-            shown = "  ".join(f"{told['words'][i]} ({8 * told['attention'][head][i]:.2f})" for i in most)
+            shown = "  ".join(f"{shown_as[i]} ({8 * told['attention'][head][i]:.2f})" for i in most)
             self.assertEqual(line, f"  head {head}  {shown}")
-        self.assertEqual(len(lines), 8)
+        self.assertEqual(len(lines), 9)
 
     def test_a_text_a_line_from_a_file_or_standard_input(self):
         self.train_lama()
@@ -65,9 +67,34 @@ class Predict(TextTest):
         self.train_lama()
         long, unknown, none = self.answers("--file", "-", input="good " * 30 + "\nzeitgeist\n\u200b\n")
         self.assertEqual(long["words"], ["good"] * 16, "cut at max_length")
+        self.assertEqual((long["words_in_text"], long["known"]), (30, [True] * 16))
         self.assertEqual(unknown["words"], ["zeitgeist"])
-        self.assertEqual(none["words"], ["<unknown>"])
+        self.assertEqual((unknown["words_in_text"], unknown["known"]), (1, [False]))
+        self.assertEqual((none["words_in_text"], none["words"], none["known"]), (0, ["<unknown>"], [False]))
         self.assertEqual(unknown["probabilities"], none["probabilities"])
+
+    def test_what_was_not_read_is_said(self):
+        self.train_lama("steps=0")
+        out, _ = self.predict("--file", "-", "--words", "16", input="zeitgeist good " * 10 + "\nthe zeitgeist\n...\ngood soup\n")
+        cut, unknown, none, read = out.split("\n\n")[1:]
+        self.assertIn("\n  read the first 16 of 20 words; 8 unknown (*)\n", cut)
+        self.assertIn("\n  read 2 words; 1 unknown (*)\n", unknown)
+        self.assertRegex(unknown, r"head 0 .*zeitgeist\* \(")
+        self.assertRegex(unknown, r"head 0 .*the \(")
+        self.assertIn("\n  there is no word in it: read as one unknown word\n", none)
+        self.assertNotIn("read", read)
+
+    def test_a_file_that_is_not_utf8_is_refused_as_a_corpus_is(self):
+        self.train_lama("steps=0")
+        for name, content, says in (
+            ("latin1.txt", "good\ncaf\xe9\n".encode("latin1"), "latin1.txt:2: error: the text is not UTF-8: byte 4 of it is 0xe9; "
+             "if the file is Latin-1, convert it with iconv -f latin1 -t utf8\n"),
+            ("utf16.txt", "good\n".encode("utf-16"), "utf16.txt:1: error: looks like UTF-16: convert it with iconv -f utf-16 -t utf8\n"),
+            ("zero.txt", b"good\nthe soup\0was\n", "zero.txt:2: error: byte 9 of this line is 0, which no text has\n")):
+            with open(self.path(name), "wb") as file:
+                file.write(content)
+            self.assertEqual(self.predict("--file", name, rc=2)[1], says)
+        self.assertEqual(self.answers("--file", self.write("marked.txt", "\ufeffgood\n"))[0]["text"], "good")
 
     def test_a_model_that_does_not_attend_has_no_heads_to_show(self):
         self.train_lama("model.pooling=mean", "steps=20")
@@ -92,7 +119,8 @@ class Predict(TextTest):
         self.train_lama("steps=0")
         self.assertIn("--text", self.predict(rc=2)[1])
         self.assertIn("--file", self.predict("--text", "a", "--file", "-", rc=2)[1])
-        self.assertEqual(self.predict("--file", "absent.txt", rc=2)[1], "cannot read absent.txt\n")
+        self.assertEqual(self.predict("--file", "absent.txt", rc=2)[1], "absent.txt: error: cannot be read: No such file or directory\n")
+        self.assertEqual(self.predict("--file", "run", rc=2)[1], "run is a folder: --file takes a file with a text a line\n")
         self.assertEqual(self.predict("--text", " ", rc=2)[1], "--text has no text in it\n")
         self.write("empty.txt", "\n \n")
         self.assertEqual(self.predict("--file", "empty.txt", rc=2)[1], "empty.txt has no text in it\n")
@@ -111,7 +139,38 @@ class ChangedCorpus(TextTest):
         self.train_lama("steps=0")
         os.remove(self.path("reviews.tsv"))
         for args in [("predict", "run", "--text", "a"), ("eval", "run")]:
-            self.assert_refused(*args, says="reviews.tsv: error: cannot be read: No such file or directory\n")
+            self.assert_refused(*args, says=f"run/run.h5: its data are neither at reviews.tsv nor at {self.path('reviews.tsv')}, where they were; "
+                                "say where they are: task.corpus=PATH\n")
+
+    def test_from_another_folder_and_from_another_place_of_the_corpus(self):
+        self.train_lama("steps=20")
+        here = self.answers("--text", "the soup was good")
+        os.mkdir(self.path("elsewhere"))
+        self.dir = self.path("elsewhere")
+        there = json.loads(self.saltus("predict", "../run", "--json", "--text", "the soup was good")[0])
+        self.assertEqual(here, there)
+        self.saltus("eval", "../run", "--lengths", "4,16")
+        os.rename(self.path("../reviews.tsv"), self.path("moved.tsv"))
+        self.assert_refused("predict", "../run", "--text", "a", says="say where they are: task.corpus=PATH\n")
+        self.assertEqual(here, json.loads(self.saltus("predict", "../run", "--json", "--text", "the soup was good", "task.corpus=moved.tsv")[0]))
+        self.assert_refused("predict", "../run", "--text", "a", "task.corpus=other.tsv", says="other.tsv: error: cannot be read")
+
+    def test_a_run_goes_on_from_another_folder(self):
+        process = subprocess.Popen([SALTUS, "train", "lama.yaml", "steps=100000000", "--out", "run", "--quiet"], stdout=subprocess.DEVNULL, cwd=self.dir)
+        while not os.path.exists(self.path("run", "state.bin")):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(), 75)
+        config = self.read("run/config.yaml")
+        os.mkdir(self.path("elsewhere"))
+        saved = os.stat(self.path("run", "state.bin")).st_mtime_ns
+        process = subprocess.Popen([SALTUS, "train", "--resume", "../run", "--quiet"], stdout=subprocess.PIPE, text=True, cwd=self.path("elsewhere"))
+        while process.poll() is None and os.stat(self.path("run", "state.bin")).st_mtime_ns == saved:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.communicate()[0].splitlines()[0], "going on with ../run")
+        self.assertEqual(process.returncode, 75)
+        self.assertEqual(config, self.read("run/config.yaml"))
 
     def test_a_corpus_that_has_changed_is_refused(self):
         self.train_lama("steps=0")
@@ -136,7 +195,28 @@ class ChangedCorpus(TextTest):
         told = json.loads(self.saltus("eval", "run", "--lengths", "4,16", "--overwrite", "--json")[0])["sets"]["test"]
         short, whole = told["accuracy"]["mean"]
         self.assertGreater(whole, short, "the word that tells the class may be cut off")
-        self.assertNotIn("nan", self.saltus("eval", "run", "--overwrite")[0])
+        self.assertNotIn("nan", out + self.saltus("eval", "run", "--overwrite")[0], "a test set in one chunk has no spread of chunks")
+        n, error = 24, told["accuracy"]["standard_error"]
+        for p, e in zip((short, whole), error):
+            self.assertAlmostEqual(e, (p * (1 - p) / n) ** 0.5, places=5)
+
+    def test_what_a_run_reads_is_told_when_it_starts_and_when_it_is_shown(self):
+        self.write("reviews.tsv", reviews(40))
+        out, _ = self.saltus("train", "lama.yaml", "--out", "run", "--quiet", "steps=0")
+        lines = out.splitlines()
+        self.assertEqual(lines[0], "training lama.yaml into run")
+        self.assertEqual(lines[1].split(), ["class", "train", "validation", "test"])
+        cut = [line for line in lines if line.startswith("  longer than 16 words and cut there: ")]
+        self.assertEqual(len(cut), 1)
+        data = "\n".join(lines[1:lines.index(cut[0]) + 1])
+        self.assertIn(f"\ndata\n{data}\n", self.saltus("show", "run")[0])
+        self.assertIn("longer than 16", json.loads(self.saltus("show", "run", "--json")[0])["data_summary"])
+
+    def test_a_corpus_that_is_refused_is_not_said_to_be_trained_on(self):
+        out, err = self.saltus("train", "lama.yaml", "--out", "z", "task.corpus=other.tsv", rc=2)
+        self.assertEqual(out, "")
+        self.assertTrue(err.startswith("other.tsv: error: cannot be read"), err)
+        self.assertFalse(os.path.exists(self.path("z")))
 
     def test_a_run_does_not_go_on_with_another_corpus(self):
         process = subprocess.Popen([SALTUS, "train", "lama.yaml", "steps=100000000", "--out", "run", "--quiet"], stdout=subprocess.DEVNULL, cwd=self.dir)

@@ -87,6 +87,10 @@ class Study(CommandTest):
             self.assertTrue(np.all((1 < ratio) & (ratio < 1.5)), (timed, ratio.values))
         self.assertAlmostEqual(float(cost.mflop_slope.sel(timed="attention: structured")), 1, 6)
         self.assertGreater(float(cost.mflop_slope.sel(timed="attention: transformer")), 1.3)
+        short = self.open(text.replace("}", ", slope_to: 16}"), "cost")
+        a, b = (short.mflop.sel(length=n) for n in (8, 16))
+        np.testing.assert_allclose(short.mflop_slope_lower, np.log2(b / a), rtol=1e-9)
+        np.testing.assert_array_equal(short.mflop_slope, cost.mflop_slope)
 
         for name, values in cost.data_vars.items():  # what says that it differs is time, and all else is the same bits
             if "no two runs" in values.attrs["long_name"]:
@@ -119,6 +123,8 @@ class Study(CommandTest):
         self.assertIn("timed_heads (5) must divide the width of an encoded word (96 = 2 d_hidden)", self.saltus("study", path, rc=2)[1])
         path = self.write("bad.yaml", "study: lama.cost\nsettings: {length: [8, 16, 16]}\n")
         self.assertIn("each longer than the one before", self.saltus("study", path, rc=2)[1])
+        path = self.write("bad.yaml", "study: lama.cost\nsettings: {length: [8, 16, 32], slope_to: 9}\n")
+        self.assertIn("slope_to (9) must leave two lengths to fit over", self.saltus("study", path, rc=2)[1])
 
 
 if __name__ == "__main__":

@@ -115,8 +115,8 @@ TEST_CASE("a folder has a subfolder a class and a file a document") {
   folder.write("c/good/2.txt", "Fine\n");
   folder.write("c/good/1.txt", "Ripe");
   folder.write("c/bad/1.txt", "Sour");
-  folder.write("c/README", "is no document");
-  folder.write("c/bad/.hidden", "nor is this");
+  folder.write("c/.DS_Store", "is no document");
+  folder.write("c/bad/.DS_Store", "nor is this");
   const Corpus corpus = load_corpus(folder.path("c"));
   CHECK(told(corpus) == "bad: Sour | good: Ripe | good: Fine\n");
   CHECK(corpus.documents[2].source == folder.path("c/good/2.txt"));
@@ -135,6 +135,40 @@ TEST_CASE("a folder of train and test has parts") {
   CHECK(corpus.documents[2].part == Part::test);
 }
 
+TEST_CASE("beside train and test there is nothing") {
+  const TextFolder folder;
+  for (const char* name : {"c/train/good/1.txt", "c/train/bad/1.txt", "c/test/bad/1.txt", "c/README"})
+    folder.write(name, name);
+  CHECK(error_of(folder, [&folder] { load_corpus(folder.path("c")); }) ==
+        "c/README: error: is neither in train nor in test: put it elsewhere");
+}
+
+TEST_CASE("UTF-16 and bytes that are 0 are refused with what to do") {
+  const std::string convert = "a.tsv:1: error: looks like UTF-16: convert it with iconv -f utf-16 -t utf8";
+  const auto utf16 = [](const std::string& text, bool big) {
+    std::string bytes;
+    for (const char c : text) bytes += big ? std::string(1, '\0') + c : c + std::string(1, '\0');
+    return bytes;
+  };
+  for (const bool big : {false, true}) {
+    const std::string text = utf16("good\tFine\nbad\tSour\n", big);
+    CHECK(error_with("a.tsv", (big ? "\xFE\xFF" : "\xFF\xFE") + text) == convert);
+    CHECK(error_with("a.tsv", text) == convert);
+  }
+  CHECK(error_with("a.tsv", std::string("good\tFine\nbad\tSo\0r\n", 19)) ==
+        "a.tsv:2: error: byte 7 of this line is 0, which no text has");
+  const TextFolder folder;
+  folder.write("c/good/1.txt", "Ripe");
+  folder.write("c/bad/1.txt", "\xFF\xFE" + utf16("Sour", false));
+  CHECK(error_of(folder, [&folder] { load_corpus(folder.path("c")); }) ==
+        "c/bad/1.txt:1: error: looks like UTF-16: convert it with iconv -f utf-16 -t utf8");
+}
+
+TEST_CASE("where a user's own corpus is does not depend on where one stands") {
+  CHECK(own_path("small_fine_foods") == "");
+  CHECK(own_path("a/../b.tsv") == (std::filesystem::current_path() / "b.tsv").string());
+}
+
 TEST_CASE("what is wrong with a folder is said with the file") {
   const TextFolder folder;
   const auto error = [&folder] { return error_of(folder, [&folder] { load_corpus(folder.path("c")); }); };
@@ -145,7 +179,19 @@ TEST_CASE("what is wrong with a folder is said with the file") {
   folder.write("c/bad/1.text", "Sour");
   CHECK(error() == "c/bad/1.text: error: is not a .txt file, and the folder of a class has nothing else");
   folder.write("c/0.txt", "Sour");
-  CHECK(error() == "c/0.txt: error: is in no class: put it into the subfolder that has its class's name");
+  const std::string in_no_class =
+      ": error: is in no class: put it into the subfolder that has its class's name, or elsewhere if it is no document";
+  CHECK(error() == "c/0.txt" + in_no_class);
+  std::filesystem::remove(folder.path("c/0.txt"));
+  std::filesystem::remove(folder.path("c/bad/1.text"));
+  const std::string hidden = ": error: is hidden: remove it, or give it another name if it is a document";
+  for (const char* name : {"c/bad/.1.txt", "c/.git"}) {
+    folder.write(name, "Sour");
+    CHECK(error() == name + hidden);
+    std::filesystem::remove(folder.path(name));
+  }
+  folder.write("c/README", "Sour");
+  CHECK(error() == "c/README" + in_no_class);
   std::filesystem::remove_all(folder.path("c"));
   std::filesystem::create_directories(folder.path("c/good"));
   CHECK(error() == "c/good: error: there is no document of this class");

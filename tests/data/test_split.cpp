@@ -134,6 +134,10 @@ TEST_CASE("a text that is there many times does not fill a small part alone") {
 TEST_CASE("a corpus that is too small to split is refused") {
   CHECK_THROWS_WITH(made(different(2)).split(),
                     "rows.tsv: 4 documents are too few: split they give 4 to train on, 0 to validate and 0 to test");
+  const std::vector<Row> copies(40, {0, "copy", Part::unassigned});
+  CHECK_THROWS_WITH(made(copies).split(),
+                    "rows.tsv: 40 documents, of which 1 differ, are too few: split they give 40 to train on, 0 to "
+                    "validate and 0 to test");
   std::vector<Row> rows = different(20, Part::test);
   for (int i = 0; i < 20; ++i) rows.push_back({1, "x" + std::to_string(i), Part::train});
   CHECK_THROWS_WITH(made(rows).split(), "rows.tsv: there is no document to train on of class 'bad', which has 20");

@@ -1,4 +1,6 @@
 // What every sample of text_classification must satisfy, and the laws that show over many.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -264,6 +266,34 @@ TEST_CASE("what cutting and the vocabulary lose is counted") {
   CHECK(l.unknown == 2);  // "new", and the text without words
   CHECK(l.unknown_share() == Approx(2.0 / 7));
   CHECK(task.buckets() == 1);
+}
+
+TEST_CASE("documents that are equal as far as they are read are never in two parts") {
+  std::string tsv = "label\ttext\n";
+  for (int i = 0; i < 200; ++i) {
+    const int start = i / 4;  // four texts of each beginning
+    tsv += fmt::format("{}\ts{} one two three {}\n", start % 2 ? "a" : "b", start, "tail" + std::to_string(i));
+  }
+  const CorpusFile file(tsv);
+  const TextTask task({.corpus = file.path(), .max_length = 4, .bucket = 4}, seeds);
+  CHECK(task.split().report.duplicates == 150);
+  std::map<std::int32_t, std::set<const void*>> parts;
+  for (const std::vector<int>* part : {&task.split().train, &task.split().validation, &task.split().test}) {
+    for (int d : *part) parts[d / 4].insert(part);
+  }
+  for (const auto& [start, in] : parts) CHECK(in.size() == 1);
+  CHECK(TextTask({.corpus = file.path(), .max_length = 5, .bucket = 4}, seeds).split().report.duplicates == 0);
+
+  // A model that is measured at another length keeps the split that it was trained with.
+  const TextTask longer({.corpus = file.path(), .max_length = 5, .bucket = 4, .compare_words = 4}, seeds);
+  CHECK(longer.split().test == task.split().test);
+}
+
+TEST_CASE("a corpus that is elsewhere now is the same corpus, and keeps its name") {
+  const CorpusFile file;
+  const TextTask task({.corpus = "was/here.tsv", .read_at = file.path()}, seeds);
+  CHECK(task.corpus().provenance.name == "was/here.tsv");
+  CHECK(task.corpus().provenance.source == file.path());
 }
 
 std::string refusal(const std::string& yaml) {

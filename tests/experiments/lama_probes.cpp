@@ -119,6 +119,19 @@ TEST_CASE("lama: a transformer's measures are means over the words that ask, and
   CHECK(p.measured(probe, "head_similarity")[0] == Approx(2));
 }
 
+TEST_CASE("lama: what structured's penalty adds to the loss that is trained") {
+  Planted p(1);
+  p.attend(0, 0, 0, {0.25F, 0.25F, 0.25F, 0.25F});
+  p.attend(1, 0, 0, {0, 0, 1, 0});
+  p.attend(0, 1, 0, {0.5F, 0.5F});
+  p.attend(1, 1, 0, {0.5F, 0.5F});
+  ModelConfig model = two_heads("structured");
+  model.penalty = 3;
+  CHECK(p.measured(ReadingProbe(model, 12), "penalty")[0] == Approx(3 * (9 / 16.0 + 2 / 16.0) + 3 * 1));
+  model.penalty = 0;
+  for (const Measure& m : ReadingProbe(model, 12).measures()) CHECK(m.name != "penalty");
+}
+
 TEST_CASE("lama: one head has nothing to be like") {
   const std::vector<Measure> measures = ReadingProbe(two_heads("han"), 12).measures();
   CHECK(measures.back().name == "attention_peak");

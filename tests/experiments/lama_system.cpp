@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <numeric>
@@ -66,6 +68,60 @@ TEST_CASE("lama: a run says what its words, classes and texts were") {
   CHECK(note<std::string>(*e, "corpus_sha256").size() == 64);
   CHECK(note<std::int64_t>(*e, "train_texts") == 140);
   CHECK(note<std::int64_t>(*e, "test_texts") == 40);
+  CHECK(note<std::string>(*e, "data_path") == corpus.path());
+  const std::string summary = note<std::string>(*e, "data_summary");
+  CHECK(summary.starts_with(task.split().report.text(task.classes()) + "\n"));
+  const auto cut = [&e](const std::string& part) { return note<std::int64_t>(*e, part + "_texts_cut"); };
+  CHECK(
+      summary.ends_with(fmt::format("\nlonger than 64 words and cut there: {} to train on, {} to validate, {} to test",
+                                    cut("train"), cut("validation"), cut("test"))));
+}
+
+TEST_CASE("lama: another length of the contexts, or another path, is the same split of the same texts") {
+  const CorpusFile corpus;
+  const auto as_trained = build_experiment(small_config(corpus.path()));
+  TrainConfig config = small_config("gone.tsv");
+  config.system.set_data_path(corpus.path());
+  config.system.set_context_length(4);
+  const auto e = build_experiment(config);
+  CHECK(task_of(*e).config().max_length == 4);
+  CHECK(task_of(*e).split().test == task_of(*as_trained).split().test);
+  CHECK(note<std::string>(*e, "data_path") == corpus.path());
+  CHECK(note<std::string>(*e, "corpus") == "gone.tsv");
+  CHECK(config.system.data_path() == "gone.tsv");
+}
+
+TEST_CASE("lama: the accuracy of a test set that has an end has the binomial error, be it one chunk or several") {
+  const CorpusFile corpus(SmallCorpus{.documents = 800});
+  const auto e = build_experiment(small_config(corpus.path()));
+  ThreadPool pool(1);
+  const Evaluator::Result result = Evaluator(*e, 1000, pool).run();
+  const SetMeans references = reference_means(*e, chunks_of(*e->task, 1000), pool);
+  for (const int set : {TextClassification::validation_set, TextClassification::test_set}) {
+    const auto s = static_cast<std::size_t>(set);
+    const auto n = static_cast<double>(e->task->eval_samples(set));
+    CHECK(n == (set == TextClassification::test_set ? 160 : 80));  // two chunks, one chunk
+    const auto binomial = [n](double p) { return Approx(std::sqrt(p * (1 - p) / n)); };
+    CHECK(result.eval_errors[s][1] == binomial(result.eval[s][1]));
+    CHECK(references.error[s][0] == binomial(references.mean[s][0]));
+    CHECK(std::isnan(result.eval_errors[s][0]) == (n == 80));  // of the loss nothing is known from one chunk
+  }
+}
+
+TEST_CASE("lama: embeddings begin as wide as the config says") {
+  const CorpusFile corpus;
+  for (const double std : {0.1, 1.0}) {
+    TrainConfig config(systems());
+    read_config_text(
+        "wide.yaml",
+        fmt::format("{{system: lama, task: {{corpus: '{}'}}, model: {{embedding_std: {}}}}}", corpus.path(), std), {},
+        [&config](Fields& f) { config.fields(f); });
+    const auto e = build_experiment(config);
+    double squares = 0;
+    const std::span<const float> W_E = e->params.view("embed.W_E");
+    for (const float w : W_E) squares += static_cast<double>(w) * w;
+    CHECK(std::sqrt(squares / static_cast<double>(W_E.size())) == Approx(std).epsilon(0.1));
+  }
 }
 
 TEST_CASE("lama: Naive Bayes is measured on what the model is measured on") {
@@ -115,10 +171,14 @@ TEST_CASE("lama: a prediction shows unknown words as they are, and reads no more
   const CorpusFile corpus;
   const auto e = build_experiment(small_config(corpus.path()));
   CHECK(e->predict("The soup was splendid!").words == std::vector<std::string>{"the", "soup", "was", "splendid", "!"});
+  CHECK(e->predict("The soup was splendid!").known == std::vector<bool>{true, true, true, false, true});
   CHECK(e->predict("...").words == std::vector<std::string>{"<unknown>"});
+  CHECK(e->predict("...").known == std::vector<bool>{false});
+  CHECK(e->predict("...").words_in_text == 0);
   std::string text;
   for (int i = 0; i < 100; ++i) text += "soup ";
   CHECK(e->predict(text).words.size() == 64);
+  CHECK(e->predict(text).words_in_text == 100);
   CHECK(e->classes == std::vector<std::string>{"complaint", "praise"});
 }
 

@@ -14,6 +14,7 @@ SCRIPTS = pathlib.Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 sys.dont_write_bytecode = True
 from plots import lama  # noqa: E402 (its folder has just been named)
+import matplotlib.pyplot as plt  # noqa: E402 (plots has chosen a backend without a display)
 
 STEPS = np.arange(0, 101, 20)
 LONGEST, HEADS = 12, 3
@@ -78,18 +79,21 @@ def write_attention(file, n_probes, kind):
 
 
 def write_run(path, kind="pooled", n_probes=40):
-    """A run of `kind` pooled, transformer or none."""
+    """A run of `kind` pooled, penalised, transformer or none."""
     rise = STEPS / 100
     sets = ["validation", "test", "train"]
     heads = {"attention_entropy": 1 - 0.2 * rise[:, None] * np.ones(HEADS), "attention_peak": 1 + rise[:, None] * np.arange(HEADS)}
     with h5py.File(path, "w") as file:
-        file.attrs.update(system="lama", status="done")
-        write_group(file, "train", {"step": STEPS}, {"loss": (["step"], 0.7 - 0.5 * rise)})
+        file.attrs.update(system="lama", status="done", test_texts=200)
+        write_group(file, "train", {"step": STEPS}, {"loss": (["step"], (7 if kind == "penalised" else 0) + 0.7 - 0.5 * rise)})
         write_group(file, "eval", {"step": STEPS, "evalset": sets},
                     {name: (["step", "evalset"], values[:, None] + [0, 0.01, 0.02])
                      for name, values in (("loss", 0.7 - 0.4 * rise), ("accuracy", 0.5 + 0.4 * rise))})
-        write_group(file, "progress", {"step": STEPS, "head": np.arange(HEADS)},
-                    {"embedding_norm": (["step"], rise), **({} if kind == "none" else {k: (["step", "head"], v) for k, v in heads.items()})})
+        write_group(file, "progress", {"step": STEPS, "head": np.arange(HEADS), "words": [8, 16, 32]},
+                    {"embedding_norm": (["step"], rise), **({} if kind == "none" else {k: (["step", "head"], v) for k, v in heads.items()}),
+                     **({"penalty": (["step"], 7 - rise)} if kind == "penalised" else {}),
+                     "texts_by_length": (["step", "words"], np.tile([0.25, 0.75, 0], (len(STEPS), 1))),
+                     "correct_by_length": (["step", "words"], np.tile([0.2, 0.375, 0], (len(STEPS), 1)))})
         write_group(file, "references", {"evalset": sets, "class": CLASSES, "word": WORDS},
                     {"naive_bayes_accuracy": (["evalset"], [0.81, 0.82, 0.99]), "majority_accuracy": (["evalset"], [0.5, 0.51, 0.5]),
                      "word_count": (["word"], np.ones(len(WORDS)))})
@@ -111,17 +115,20 @@ def words_in(run, *arguments):
 def check_words(folder):
     run = write_run(folder / "pooled.h5")
     text = words_in(run)
-    for words in ("Naive Bayes 0.820", "largest class 0.510", "attention peak", "(d) text 7 (praise, taken for praise)",
-                  "(e) “not” where head 1 attends it least", "<unknown>", "among those in the probe texts 5 times or more", "head 2"):
+    for words in ("Naive Bayes 0.820", "largest class 0.510", "(d) 1 - entropy / log(words): mean, range", "(e) largest weight times words",
+                  "(f) text 7 (praise, taken for praise)", "(g) “not” where head 1 attends it least", "<unknown>",
+                  "(h) words of each head's highest mean attention", "in all probe texts, which word it is explains ", "among those in a class's probe texts 5 times or more"):
         assert words in text, f"the figure says '{words}'"
     text = words_in(run, "--set", "train", "--log-step", "--probe", "3", "--measures", "embedding_norm")
-    for words in ("Naive Bayes 0.990", "(d) text 3 (praise", "embedding norm"):
+    for words in ("Naive Bayes 0.990", "(d) embedding norm", "(e) text 3 (praise"):
         assert words in text, f"the figure says '{words}'"
-    assert "attention peak" not in text
+    assert "largest weight" not in text
     text = words_in(write_run(folder / "none.h5", "none"))
-    assert "embedding norm" in text and "(d)" not in text, "without attention: the curves alone"
+    assert "(d) embedding norm" in text and "(e)" not in text, "without attention: the curves alone"
+    text = words_in(write_run(folder / "penalised.h5", "penalised"))
+    assert "train, with penalty, right" in text and "penalty (test), right" in text, "the penalty is said, as no test set's loss has it"
     text = words_in(write_run(folder / "few.h5", n_probes=1))
-    for words in ("(d) text 0 (complaint", "no word is in probe texts of two classes", "none occurs so often in the 1 probe texts"):
+    for words in ("(f) text 0 (complaint", "no word is in probe texts of two classes", "none occurs so often in the 1 probe texts"):
         assert words in text, f"the figure says '{words}'"
     assert plot(run, "--out", folder / "figure.png").returncode == 0
     assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
@@ -146,13 +153,73 @@ def check_reading(folder):
             assert "<unknown>" not in [w for w, _ in table[2, of_class]]
 
 
+def check_share_of_word():
+    """Head 0 attends by the word alone, head 1 by the text alone, head 2 by both alike."""
+    class Reading:
+        labels = np.arange(6)
+        tokens = np.tile([2, 3, 2, 3], (6, 1))
+        n_words = np.full(6, 4)
+        of_word, of_text = np.tile([1.0, -1.0, 1.0, -1.0], (6, 1)), np.tile([[-1.0], [1.0]], (3, 4))
+        attention = np.exp(np.stack([of_word, of_text, of_word + of_text], 1))
+
+        def of(self, probe):
+            return self.attention[probe]
+
+    np.testing.assert_allclose(lama.share_of_word(Reading()), [1, 0, 0.5], atol=1e-12)
+
+
+def check_penalised_loss(folder):
+    """A penalty ten times the loss does not flatten it: each has a scale of its own."""
+    with h5py.File(write_run(folder / "scale.h5", "penalised")) as file:
+        figure, ax = plt.subplots()
+        lama.draw_loss(ax, file, ["validation", "test", "train"])
+        left, right = figure.axes
+    assert left.get_ylim()[1] < 1.2 and 7 < right.get_ylim()[1], (left.get_ylim(), right.get_ylim())
+
+
+def check_accuracy_by_length(folder):
+    with h5py.File(write_run(folder / "length.h5")) as file:
+        figure, ax = plt.subplots()
+        lama.draw_by_length(ax, file)
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [0.2 / 0.25, 0.375 / 0.75])
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["8", "16"], "a length without texts has no accuracy"
+    assert [t.get_text() for t in ax.texts] == ["50", "150"], "shares of 200 texts"
+
+
+def check_table(folder):
+    """Every class has its place in the table, and no line is longer than its column."""
+    class Fifteen:
+        classes = np.array([f"class {i}" for i in range(15)])
+        labels = np.repeat(np.arange(15), 5)
+        tokens = np.tile(np.arange(2, 12), (75, 1))
+        n_words = np.full(75, 10)
+        vocabulary = np.array(["<padding>", "<unknown>"] + [f"a word of some length {i}" for i in range(10)])
+        attention = np.random.default_rng(1).uniform(0, 2, (75, HEADS, 10))
+        right = np.repeat(np.arange(15) % 7, 5) / 7
+
+        def of(self, probe):
+            return self.attention[probe]
+
+    assert lama.chosen_classes(Fifteen(), None) == list(range(15))
+    assert lama.chosen_classes(Fifteen(), 2) == [6, 13], "those whose own class has the largest probability"
+    figure = plt.figure(figsize=(8, 6))
+    ax = figure.add_subplot()
+    lama.draw_table(ax, Fifteen(), range(15), "(h)")
+    figure.canvas.draw()
+    said = {t.get_text(): t.get_window_extent() for t in ax.texts}
+    assert set(Fifteen.classes) <= set(said)
+    column = ax.get_window_extent().width / 3
+    assert max(box.width for box in said.values()) <= column, "words end with their column"
+    assert len(ax.texts) == 15 * (1 + HEADS)
+
+
 def check_refusals(folder):
     run = write_run(folder / "run.h5")
     for arguments, words in (
         (["--probe", "40"], "run.h5 has no probe text 40; it has 0 to 39"),
         (["--probe=-1"], "run.h5 has no probe text -1; it has 0 to 39"),
         (["--set", "ood"], "has no test set 'ood'; it has: validation, test, train"),
-        (["--measures", "induction"], "has no measure 'induction'; it has: attention_entropy, attention_peak, embedding_norm"),
+        (["--measures", "induction"], "has no measure 'induction'; it has: attention_entropy, attention_peak, correct_by_length, embedding_norm, texts_by_length"),
         (["--level", "0.3"], "--level does nothing for a run of lama"),
     ):
         done = plot(run, *arguments)
@@ -164,6 +231,10 @@ def main():
         folder = pathlib.Path(name)
         check_words(folder)
         check_reading(folder)
+        check_share_of_word()
+        check_penalised_loss(folder)
+        check_accuracy_by_length(folder)
+        check_table(folder)
         check_refusals(folder)
 
 

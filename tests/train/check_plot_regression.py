@@ -190,7 +190,7 @@ def check_refusals(folder):
     with h5py.File(folder / "nameless.h5", "w") as file:
         file["x"] = 1
     for arguments, words in (
-        (["other.h5"], "is a run of titans; there are figures for icl_classification, icl_regression"),
+        (["other.h5"], "is a run of titans; there are figures for icl_classification, icl_minimal, icl_split, icl_regression"),
         (["nameless.h5"], "does not say which system was trained"),
         (["run.h5", "--level", "0.3"], "--level does nothing for a run of icl_regression"),
         (["run.h5", "--set", "ood"], "has no test set 'ood'; it has: test"),

@@ -19,6 +19,7 @@ struct Settings {
   std::int64_t vocabulary = 5000, classes = 2;
   std::int64_t batch = 8, rounds = 5;
   double least_ms = 20;
+  std::int64_t slope_to = 512;
 
   void fields(Fields& f) {
     f.field("length", length, "words of a text (T) that times are measured at, at least three, rising", at_least(1));
@@ -36,8 +37,12 @@ struct Settings {
     f.field("rounds", rounds, "times everything is timed, in turns; the median counts", between(1, 1000));
     f.field("least_ms", least_ms, "milliseconds of processor time that one timing repeats its part for, at least",
             at_least(0));
+    f.field("slope_to", slope_to,
+            "beside the slope over the upper half of the lengths: one over the lengths up to this", at_least(1));
     f.require(length.size() >= 3 && std::ranges::is_sorted(length, std::ranges::less_equal()), "length",
               "a slope needs three lengths or more, each longer than the one before");
+    f.require(length.size() < 2 || length[1] <= slope_to, "slope_to",
+              fmt::format("slope_to ({}) must leave two lengths to fit over", slope_to));
     f.require(!n_heads.empty(), "n_heads", "parameters are counted for one number of heads or more: [8]");
     f.require(2 * d_hidden % timed_heads == 0, "timed_heads",
               fmt::format("timed_heads ({}) must divide the width of an encoded word ({} = 2 d_hidden)", timed_heads,
@@ -73,19 +78,28 @@ double median(std::vector<double> v) {
   return *middle;
 }
 
-/// First of the lengths that slopes are fitted over: the upper half's, the middle one included.
-std::size_t slope_begin(std::size_t lengths) { return lengths / 2; }
+/// Some of the lengths, one after another.
+struct Range {
+  std::size_t begin, end;
+};
 
-/// Least squares' slope of log y on log x over the upper half of x.
-double slope(const std::vector<std::int64_t>& x, const double* y) {
-  const std::size_t begin = slope_begin(x.size());
-  const auto n = static_cast<double>(x.size() - begin);
+/// The upper half of the lengths, the middle one included.
+Range upper_half(const Settings& s) { return {s.length.size() / 2, s.length.size()}; }
+
+/// Those up to slope_to.
+Range lower(const Settings& s) {
+  return {0, static_cast<std::size_t>(std::ranges::upper_bound(s.length, s.slope_to) - s.length.begin())};
+}
+
+/// Least squares' slope of log y on log x over a range of x.
+double slope(const std::vector<std::int64_t>& x, const double* y, const Range& range) {
+  const auto n = static_cast<double>(range.end - range.begin);
   double mean_x = 0, mean_y = 0, xx = 0, xy = 0;
-  for (std::size_t i = begin; i < x.size(); ++i) {
+  for (std::size_t i = range.begin; i < range.end; ++i) {
     mean_x += std::log(static_cast<double>(x[i])) / n;
     mean_y += std::log(y[i]) / n;
   }
-  for (std::size_t i = begin; i < x.size(); ++i) {
+  for (std::size_t i = range.begin; i < range.end; ++i) {
     const double dx = std::log(static_cast<double>(x[i])) - mean_x;
     xx += dx * dx;
     xy += dx * (std::log(y[i]) - mean_y);
@@ -97,7 +111,7 @@ double slope(const std::vector<std::int64_t>& x, const double* y) {
 struct Times {
   std::vector<double> of_round;             // [timed, length, round]
   std::vector<double> ms, mflop;            // [timed, length]
-  std::vector<double> slope_ms, slope_ops;  // [timed]
+  std::vector<double> slope_ms, slope_ops, slope_ms_lower, slope_ops_lower;  // [timed]
 };
 
 Times measured(const Settings& s, const StudyContext& context) {
@@ -122,8 +136,11 @@ Times measured(const Settings& s, const StudyContext& context) {
   for (auto begin = t.of_round.begin(); begin != t.of_round.end(); begin += s.rounds)
     t.ms.push_back(median({begin, begin + s.rounds}));
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    t.slope_ms.push_back(slope(s.length, t.ms.data() + i * lengths));
-    t.slope_ops.push_back(slope(s.length, t.mflop.data() + i * lengths));
+    const double *ms = t.ms.data() + i * lengths, *ops = t.mflop.data() + i * lengths;
+    t.slope_ms.push_back(slope(s.length, ms, upper_half(s)));
+    t.slope_ops.push_back(slope(s.length, ops, upper_half(s)));
+    t.slope_ms_lower.push_back(slope(s.length, ms, lower(s)));
+    t.slope_ops_lower.push_back(slope(s.length, ops, lower(s)));
   }
   return t;
 }
@@ -155,6 +172,10 @@ Table table_of(const Settings& s, const Times& t) {
        fmt::format("millions of operations a text of {} heads, a multiplication and an addition being two",
                    s.timed_heads)},
       {"mflop_slope", {"timed"}, t.slope_ops, "slope of log mflop on log length over the upper half of the lengths"},
+      {"mflop_slope_lower",
+       {"timed"},
+       t.slope_ops_lower,
+       fmt::format("slope of log mflop on log length over the lengths up to {}", s.slope_to)},
       {"milliseconds",
        {"timed", "length"},
        t.ms,
@@ -165,7 +186,11 @@ Table table_of(const Settings& s, const Times& t) {
       {"milliseconds_slope",
        {"timed"},
        t.slope_ms,
-       "slope of log milliseconds on log length over the upper half of the lengths" + differs}};
+       "slope of log milliseconds on log length over the upper half of the lengths" + differs},
+      {"milliseconds_slope_lower",
+       {"timed"},
+       t.slope_ms_lower,
+       fmt::format("slope of log milliseconds on log length over the lengths up to {}{}", s.slope_to, differs)}};
   return table;
 }
 
@@ -205,21 +230,23 @@ void add_parameter_lines(const Settings& s, std::vector<std::string>& lines) {
 void add_time_lines(const Settings& s, const Times& t, std::vector<std::string>& lines) {
   std::vector<std::string> head;
   for (const std::int64_t length : s.length) head.push_back(fmt::format("T = {}", length));
-  head.insert(head.end(), {"slope", "of MFLOP"});
-  lines.push_back(row("milliseconds a text", head));
+  const std::int64_t from = s.length[upper_half(s).begin], to = s.length[lower(s).end - 1];
+  head.insert(head.end(), {fmt::format("T <= {}", to), "MFLOP", fmt::format("T >= {}", from), "MFLOP"});
+  lines.push_back(row("milliseconds a text, then slopes", head));
   const std::span<const Part> parts = timed_parts();
   for (std::size_t i = 0; i < parts.size(); ++i) {
     std::vector<std::string> cells;
     for (std::size_t l = 0; l < s.length.size(); ++l)
       cells.push_back(fmt::format("{:.4f}", t.ms[i * s.length.size() + l]));
-    cells.push_back(fmt::format("{:.2f}", t.slope_ms[i]));
-    cells.push_back(fmt::format("{:.2f}", t.slope_ops[i]));
+    for (const auto* slopes : {&t.slope_ms_lower, &t.slope_ops_lower, &t.slope_ms, &t.slope_ops})
+      cells.push_back(fmt::format("{:.2f}", (*slopes)[i]));
     lines.push_back(row(parts[i].label, cells));
   }
   lines.push_back(
-      fmt::format("slope: of log milliseconds on log T from T = {} on; beside it what counting operations gives. Times "
-                  "are one thread's processor time, batches of {}, medians of {} rounds; they differ from run to run",
-                  s.length[slope_begin(s.length.size())], s.batch, s.rounds));
+      fmt::format("slopes: of log milliseconds on log T, up to T = {} and from T = {} on; beside them what counting "
+                  "operations gives. Times are one thread's processor time, batches of {}, medians of {} rounds; they "
+                  "differ from run to run",
+                  to, from, s.batch, s.rounds));
 }
 
 Findings run(const Settings& s, const StudyContext& context) {

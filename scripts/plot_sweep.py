@@ -3,12 +3,13 @@
 
     scripts/plot_sweep.py sweeps/noise                           # accuracy of every test set at the end, against the key with most values
     scripts/plot_sweep.py sweeps/classes --x task.n_classes --sets ic iw --out classes.pdf
-    scripts/plot_sweep.py sweeps/pairs --sets ic --crossing 0.5  # the step at which accuracy first passes 0.5
+    scripts/plot_sweep.py sweeps/pairs --sets ic --crossing 0.75  # the step at which accuracy passes 0.75, for the first time
     scripts/plot_sweep.py sweeps/claim --sets test --at-best validation   # each run where its accuracy on `validation` is best
 
 A panel a test set; a colour a value of the next key, a dash a value of the one after it (the first of both that is `system` takes the
 dashes, so that models overlay). For each curve a line is printed: its means, and the rank correlation (Kendall's tau-b over all runs)
-of the measure with the key: the sign is the trend's direction.
+of the measure with the key: the sign is the trend's direction. Keys of a zip and keys that are no numbers have no direction. A level to be
+crossed should lie above what guessing gives: with two pairs, one of the two labels is right half of the time.
 
 Several sweeps over the same keys are laid over each other. Needs a sweep's folder or its sweep.h5; Debian: python3-h5py python3-matplotlib."""
 import argparse
@@ -38,8 +39,10 @@ class Sweep:
             known = [name for name, data in group.items() if data.ndim and "step" in along(data) and name != "step"]
             if measure not in known:
                 raise common.WrongInput(f"{path} has no measure '{measure}'; it has: {', '.join(known)}")
-            keys = along(group["status"])
-            self.axes = {key: [text(v) for v in group[key][:]] for key in keys}
+            self.axes = {key: [text(v) for v in group[key][:]] for key in along(group["status"])}
+            for zipped, (name, values) in companions(group, self.axes):  # the keys of a zip share an axis: "2, 8"
+                self.axes[zipped] = [f"{a}, {b}" for a, b in zip(self.axes[zipped], values)]
+                self.axes = {f"{key}, {name}" if key == zipped else key: v for key, v in self.axes.items()}
             self.steps = group["step"][:]
             self.sets = [text(v) for v in group["evalset"][:]]
             self.values = group[measure][:]
@@ -52,6 +55,17 @@ class Sweep:
         if name not in self.sets:
             raise common.WrongInput(f"there is no test set '{name}'; these runs have: {', '.join(self.sets)}")
         return self.sets.index(name)
+
+
+def companions(group, axes):
+    """[(first key of a zip, (further key, its values))], as the axes are called while they are taken up one by one."""
+    called, found = {key: key for key in axes}, []
+    for name, data in group.items():
+        axis = along(data)[0] if data.ndim == 1 else ""
+        if axis in axes and name not in (axis, "run", "status"):
+            found.append((called[axis], (name, [text(v) for v in data[:]])))
+            called[axis] += f", {name}"
+    return found
 
 
 def along(data):
@@ -75,15 +89,15 @@ def at_best(values, number):
 
 
 def first_crossing(steps, values, level):
-    """Step at which values [..., step] first pass `level`, interpolated; NaN where they never do."""
+    """Step at which values [..., step] first pass `level`, interpolated; NaN where they never do, or are above from the start."""
     out = np.full(values.shape[:-1], np.nan)
     for place in np.ndindex(out.shape):
         kept = np.isfinite(values[place])
         s, v = steps[kept], values[place][kept]
         above = np.flatnonzero(v >= level)
-        if len(above):
+        if len(above) and above[0] > 0:
             i = above[0]
-            out[place] = s[0] if i == 0 else s[i - 1] + (level - v[i - 1]) / (v[i] - v[i - 1]) * (s[i] - s[i - 1])
+            out[place] = s[i - 1] + (level - v[i - 1]) / (v[i] - v[i - 1]) * (s[i] - s[i - 1])
     return out
 
 
@@ -124,6 +138,9 @@ def chosen_key(sweep, wanted):
             raise common.WrongInput("this sweep has seeds alone: there is no key to draw against")
         numbers = [key for key in free if key != "system"] or free
         return max(numbers, key=lambda key: len(sweep.axes[key]))
+    for key in free:
+        if wanted in key.split(", "):
+            return key
     if wanted not in free:
         raise common.WrongInput(f"the sweep does not sweep '{wanted}'; it sweeps: {', '.join(free) or 'seeds alone'}")
     return wanted
@@ -167,14 +184,16 @@ def draw(curves, sets, set_numbers, x_key, label):
         for panel, name, number in zip(panels[0], sets, set_numbers):
             for (colour, dash, title), (_, values, runs) in zip(looks, curves):
                 x, logarithmic = positions(values)
+                joined = all(map(is_number, values))
                 y = runs[..., number]
                 with np.errstate(invalid="ignore"):
                     measured = np.isfinite(y).any(axis=1)
-                panel.errorbar(x[measured], np.nanmean(y[measured], axis=1), np.nanstd(y[measured], axis=1), color=colour, ls=dash, marker="o", ms=3,
+                panel.errorbar(x[measured], np.nanmean(y[measured], axis=1), np.nanstd(y[measured], axis=1), color=colour, ls=dash if joined else "none", marker="o" if dash == "-" else "s", ms=3,
                                capsize=2, label=title or None)
                 if logarithmic:
                     panel.set_xscale("log")
-                panel.set_xticks(x, values)
+                panel.set_xticks(x, [v.strip("[]").replace('"', "") for v in values], rotation=0 if joined or max(map(len, values)) < 6 else 40,
+                                 ha="center" if joined or max(map(len, values)) < 6 else "right")
                 panel.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
             panel.set(title=name, xlabel=x_key)
         panels[0][0].set_ylabel(label)

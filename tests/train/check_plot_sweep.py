@@ -80,6 +80,22 @@ class PlotSweep(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("64: 0.000 (0.000), 256: 0.000 (0.000), 1024: 0.250 (0.354)", done.stdout.splitlines()[1])
 
+    def test_the_keys_of_a_zip_are_one_axis_without_a_direction(self):
+        with h5py.File(self.sweep / "sweep.h5", "r+") as file:
+            group = file["eval"]
+            group["task.n_labels"] = np.array([8, 16, 16])
+            group["task.n_labels"].dims[0].attach_scale(group["task.n_classes"])
+        done = self.run_script("--sets", "ic", "--x", "task.n_labels")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.splitlines()[1], "  ic         against task.n_classes, task.n_labels: 64, 8: 0.031 (0.000), "
+                         "256, 16: 0.250 (0.000), 1024, 16: 1.000 (0.000)")
+
+    def test_what_is_above_the_level_from_the_start_does_not_cross_it(self):
+        accuracy = planted()
+        accuracy[1, 0, :, :, 1] = 0.9
+        write_sweep(self.sweep, accuracy)
+        self.assertIn("256: -, 1024: 150 (0)", self.run_script("--sets", "ic", "--crossing", "0.25").stdout)
+
     def test_what_cannot_be_drawn_is_refused_with_what_there_is(self):
         for arguments, words in ((["--x", "task.noise"], "it sweeps: task.n_classes, system"), (["--sets", "iw"], "these runs have: iid, ic"),
                                  (["--at-best", "validation"], "these runs have: iid, ic"), (["--measure", "los"], "it has: accuracy"), ([str(self.sweep / "nothing")], "there is no")):

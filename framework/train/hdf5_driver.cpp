@@ -132,11 +132,11 @@ struct Callbacks {
 NewFile::NewFile(const std::string& path)
     : path_(path),
       fd_(posix::open("create", path, O_RDWR | O_CREAT | O_TRUNC)),
-      driver_(new DriverFile{.fd = fd_.get()}) {
-  const Handle driver = Callbacks::registered();
+      driver_(new DriverFile{.fd = fd_.get()}),
+      registered_(std::make_unique<Handle>(Callbacks::registered())) {
   const Handle access(H5Pcreate(H5P_FILE_ACCESS), "make a property list");
   DriverFile* const address = driver_.get();
-  ensure(H5Pset_driver(access.get(), driver.get(), &address), "choose a file driver");
+  ensure(H5Pset_driver(access.get(), registered_->get(), &address), "choose a file driver");
   handle_ = std::make_unique<Handle>(create_file(path, access));
 }
 

@@ -34,6 +34,9 @@ class NewFile {
   std::string path_;
   posix::Fd fd_;
   std::unique_ptr<DriverFile> driver_;
+  /// Outlives the file: HDF5 (1.10.8) gives up a file's hold on its driver before it calls the driver to close the file, and would call what
+  /// it has freed.
+  std::unique_ptr<Handle> registered_;
   std::unique_ptr<Handle> handle_;
 };
 

@@ -217,6 +217,10 @@ class Train(CommandTest):
                 self.assertLess(len(line), columns)
             self.assertIn("steps/s", shown.decode())
 
+    def test_nothing_is_read_after_it_was_freed(self):
+        # The C library fills what is freed with a pattern, so that reading it does not go unnoticed.
+        self.saltus("train", SMALL, "steps=2", "--out", self.path("run"), env=os.environ | {"MALLOC_PERTURB_": "165"})
+
     def test_without_a_terminal_progress_is_plain_lines(self):
         _, err = self.train("run")
         self.assertNotIn("\x1b", err)

@@ -17,11 +17,12 @@ struct Gemm {
   bool accumulate = false;  // add to C instead of overwriting it
 };
 
-/// Runs on the calling thread alone, so that its bits do not depend on the number of threads: products too small for oneDNN's set-up
-/// cost by small_gemm, the others by dnnl_sgemm.
+/// Runs on the calling thread alone, so that its bits do not depend on the number of threads: by small_gemm while B is
+/// small, else by dnnl_sgemm, whatever m is.
 void gemm(const Gemm& g);
 
-/// Register-blocked product for sizes of one attention head on one sequence (tens by tens by a hundred).
+/// Register-blocked product that reads A and B as they lie, for a B that fits the cache: k by n of up to some 60,000
+/// elements.
 void small_gemm(const Gemm& g);
 
 /// oneDNN's version, for provenance: "2.6.3".

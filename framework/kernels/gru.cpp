@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "core/arena.h"
+#include "kernels/blocks-inl.h"
 #include "kernels/exp-inl.h"
 #include "kernels/gemm.h"
 #include "kernels/gru_schedule.h"
@@ -130,19 +131,20 @@ HWY_NOINLINE void product_of(const Product& product, std::size_t column) {
   const auto [a, a_stride, n, b_start, b_stride, start, start_stride, to, to_stride] = product;
   const float* b = b_start + column;
   Vec sum[rows][vectors];
-  for (std::size_t i = 0; i < rows; ++i) {
-    for (std::size_t j = 0; j < vectors; ++j) sum[i][j] = load(start + i * start_stride + column + j * lanes);
+  SALTUS_UNROLL for (std::size_t i = 0; i < rows; ++i) {
+    SALTUS_UNROLL for (std::size_t j = 0; j < vectors; ++j) sum[i][j] =
+        load(start + i * start_stride + column + j * lanes);
   }
   for (std::size_t k = 0; k < n; ++k, b += b_stride) {
     Vec u[vectors];
-    for (std::size_t j = 0; j < vectors; ++j) u[j] = load(b + j * lanes);
-    for (std::size_t i = 0; i < rows; ++i) {
+    SALTUS_UNROLL for (std::size_t j = 0; j < vectors; ++j) u[j] = load(b + j * lanes);
+    SALTUS_UNROLL for (std::size_t i = 0; i < rows; ++i) {
       const Vec x = hn::Set(tag, a[i * a_stride + k]);
-      for (std::size_t j = 0; j < vectors; ++j) sum[i][j] = hn::MulAdd(x, u[j], sum[i][j]);
+      SALTUS_UNROLL for (std::size_t j = 0; j < vectors; ++j) sum[i][j] = hn::MulAdd(x, u[j], sum[i][j]);
     }
   }
-  for (std::size_t i = 0; i < rows; ++i) {
-    for (std::size_t j = 0; j < vectors; ++j) store(sum[i][j], to + i * to_stride + column + j * lanes);
+  SALTUS_UNROLL for (std::size_t i = 0; i < rows; ++i) {
+    SALTUS_UNROLL for (std::size_t j = 0; j < vectors; ++j) store(sum[i][j], to + i * to_stride + column + j * lanes);
   }
 }
 
@@ -305,11 +307,12 @@ void backward_chunk(const GruSchedule& schedule, const GruSchedule::Chunk& chunk
 void add_rows(const Layout& l, std::size_t rows) {
   for (std::size_t v = 0; v < 4 * l.p; v += 4 * lanes) {
     Vec sum[4];
-    for (std::size_t j = 0; j < 4; ++j) sum[j] = load(l.sums + v + j * lanes);
+    SALTUS_UNROLL for (std::size_t j = 0; j < 4; ++j) sum[j] = load(l.sums + v + j * lanes);
     for (std::size_t i = 0; i < rows; ++i) {
-      for (std::size_t j = 0; j < 4; ++j) sum[j] = hn::Add(sum[j], load(l.D + i * 4 * l.p + v + j * lanes));
+      SALTUS_UNROLL for (std::size_t j = 0; j < 4; ++j) sum[j] =
+          hn::Add(sum[j], load(l.D + i * 4 * l.p + v + j * lanes));
     }
-    for (std::size_t j = 0; j < 4; ++j) store(sum[j], l.sums + v + j * lanes);
+    SALTUS_UNROLL for (std::size_t j = 0; j < 4; ++j) store(sum[j], l.sums + v + j * lanes);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "core/arena.h"
+#include "kernels/blocks-inl.h"
 #include "kernels/exp-inl.h"
 
 // One sample a lane. A group of as many samples as there are lanes is transposed once, so that element (d, l) of all of
@@ -22,50 +23,6 @@ constexpr std::size_t lanes = hn::MaxLanes(tag);
 
 HWY_INLINE Vec load(const float* x, std::size_t i) { return hn::Load(tag, x + i * lanes); }
 HWY_INLINE void store(Vec v, float* x, std::size_t i) { hn::Store(v, tag, x + i * lanes); }
-
-// ---- Transposition
-
-#if HWY_TARGET != HWY_SCALAR
-// Block g (of 128 bits) of n floats holds at[0..3] of rows 4g.
-template <std::size_t n>
-HWY_INLINE auto blocks(const float* const* rows, std::size_t at) {
-  const hn::FixedTag<float, n> d;
-  if constexpr (n == 4) {
-    return hn::LoadU(d, rows[0] + at);
-  } else {
-    return hn::Combine(d, blocks<n / 2>(rows + n / 2, at), blocks<n / 2>(rows, at));
-  }
-}
-
-// Elements at..at+3 of every row to vectors at..at+3.
-HWY_INLINE void transpose_four(const float* const* rows, std::size_t at, float* to) {
-  const hn::RepartitionToWide<Tag> pairs;
-  const Vec r0 = blocks<lanes>(rows, at), r1 = blocks<lanes>(rows + 1, at);
-  const Vec r2 = blocks<lanes>(rows + 2, at), r3 = blocks<lanes>(rows + 3, at);
-  const auto a01 = hn::BitCast(pairs, hn::InterleaveLower(tag, r0, r1)),
-             b01 = hn::BitCast(pairs, hn::InterleaveUpper(tag, r0, r1));
-  const auto a23 = hn::BitCast(pairs, hn::InterleaveLower(tag, r2, r3)),
-             b23 = hn::BitCast(pairs, hn::InterleaveUpper(tag, r2, r3));
-  store(hn::BitCast(tag, hn::InterleaveLower(pairs, a01, a23)), to, at);
-  store(hn::BitCast(tag, hn::InterleaveUpper(pairs, a01, a23)), to, at + 1);
-  store(hn::BitCast(tag, hn::InterleaveLower(pairs, b01, b23)), to, at + 2);
-  store(hn::BitCast(tag, hn::InterleaveUpper(pairs, b01, b23)), to, at + 3);
-}
-#endif
-
-// to[i * lanes + r] = rows[r][i] for i < n.
-void transpose(const float* const* rows, std::size_t n, float* to) {
-#if HWY_TARGET != HWY_SCALAR
-  if (n >= 4) {
-    for (std::size_t i = 0; i + 4 <= n; i += 4) transpose_four(rows, i, to);
-    if (n % 4) transpose_four(rows, n - 4, to);
-    return;
-  }
-#endif
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t r = 0; r < lanes; ++r) to[i * lanes + r] = rows[r][i];
-  }
-}
 
 // ---- Products of one sample's columns with a vector, and sums of its columns
 
@@ -90,7 +47,7 @@ void products(const float* a, const float* z, std::size_t D, std::size_t L, floa
 
 // out[d] = scale sum_l w[l] z[d * stride + l] for d < n.
 template <int n>
-HWY_INLINE void sums_of(const float* w, const float* z, std::size_t L, Vec scale, float* out) {
+HWY_INLINE void column_sums_of(const float* w, const float* z, std::size_t L, Vec scale, float* out) {
   Vec acc[n];
   for (int i = 0; i < n; ++i) acc[i] = hn::Zero(tag);
   for (std::size_t l = 0; l < L; ++l) {
@@ -100,11 +57,11 @@ HWY_INLINE void sums_of(const float* w, const float* z, std::size_t L, Vec scale
   for (int i = 0; i < n; ++i) store(hn::Mul(acc[i], scale), out, static_cast<std::size_t>(i));
 }
 
-void sums(const float* w, const float* z, std::size_t D, std::size_t L, Vec scale, float* out) {
+void column_sums(const float* w, const float* z, std::size_t D, std::size_t L, Vec scale, float* out) {
   std::size_t d = 0;
-  for (; d + 6 <= D; d += 6) sums_of<6>(w, z + d * (L + 1) * lanes, L, scale, out + d * lanes);
-  for (; d + 2 <= D; d += 2) sums_of<2>(w, z + d * (L + 1) * lanes, L, scale, out + d * lanes);
-  if (d < D) sums_of<1>(w, z + d * (L + 1) * lanes, L, scale, out + d * lanes);
+  for (; d + 6 <= D; d += 6) column_sums_of<6>(w, z + d * (L + 1) * lanes, L, scale, out + d * lanes);
+  for (; d + 2 <= D; d += 2) column_sums_of<2>(w, z + d * (L + 1) * lanes, L, scale, out + d * lanes);
+  if (d < D) column_sums_of<1>(w, z + d * (L + 1) * lanes, L, scale, out + d * lanes);
 }
 
 // ---- Weights
@@ -220,7 +177,7 @@ struct Group {
     for (std::size_t r = 0; r < lanes; ++r) {
       rows[r] = q.tokens + std::min(first + r, static_cast<std::size_t>(q.batch) - 1) * D * (L + 1);
     }
-    transpose(rows, D * (L + 1), z);
+    transpose(rows, D * (L + 1), z, lanes);
   }
 
   /// f(s) of head h in `f`; returns the norm.
@@ -244,7 +201,7 @@ void query_attention_impl(const QueryAttention& q, float* y, AlignedBlock& scrat
     for (std::size_t o = 0; o < g.N; ++o) store(hn::Zero(tag), g.y, o);
     for (std::size_t h = 0; h < g.H; ++h) {
       const Vec norm = g.attend(q, h);
-      sums(g.f, g.z, g.D, g.L, hn::Div(hn::Set(tag, 1.0f), norm), g.c);
+      column_sums(g.f, g.z, g.D, g.L, hn::Div(hn::Set(tag, 1.0f), norm), g.c);
       for (std::size_t o = 0; o < g.N; ++o) {
         const float* OV = q.OV + (h * g.N + o) * g.D;
         Vec sum = load(g.y, o);
@@ -277,8 +234,8 @@ void backward_head(const QueryAttention& q, const Group& g, std::size_t h) {
   }
   products(g.dc, g.z, g.D, g.L, g.dp);
   scores_cotangent(q, g.f, g.dp, g.L, norm, inverse_norm);
-  sums(g.f, g.z, g.D, g.L, inverse_norm, g.c);
-  sums(g.dp, g.z, g.D, g.L, hn::Set(tag, 1.0f), g.u);
+  column_sums(g.f, g.z, g.D, g.L, inverse_norm, g.c);
+  column_sums(g.dp, g.z, g.D, g.L, hn::Set(tag, 1.0f), g.u);
   add_outer(
       g.D, g.D, [&](std::size_t i) { return load(g.u, i); }, [&](std::size_t j) { return g.query(j); },
       g.dKQ + h * g.D * g.D * lanes);

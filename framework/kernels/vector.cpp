@@ -156,6 +156,29 @@ float exp_sum(const float* x, float* y, std::size_t n, float shift) {
   return hn::GetLane(hn::SumOfLanes(tag, total));
 }
 
+// The sum of exp(x - shift), and no array of its terms.
+float total_of_exp(const float* x, std::size_t n, float shift) {
+  const std::size_t lanes = hn::Lanes(tag);
+  const Vec s = hn::Set(tag, shift);
+  Vec total = hn::Zero(tag);
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) total = hn::Add(total, ieee_exp(hn::Sub(hn::LoadU(tag, x + i), s)));
+  if (i < n) {
+    const auto mask = hn::FirstN(tag, n - i);
+    total = hn::Add(total, hn::IfThenElseZero(mask, ieee_exp(hn::Sub(hn::MaskedLoad(mask, tag, x + i), s))));
+  }
+  return hn::GetLane(hn::SumOfLanes(tag, total));
+}
+
+void cross_entropy_rows_impl(const float* x, const std::int32_t* labels, float* y, std::size_t rows, std::size_t n) {
+  for (std::size_t r = 0; r < rows; ++r, x += n) {
+    const float top = max_of(x, n);
+    y[r] = total_of_exp(x, n, top);
+    log_impl(y + r, y + r, 1);
+    y[r] += top - x[labels[r]];
+  }
+}
+
 void softmax_rows_impl(const float* x, float* y, std::size_t rows, std::size_t n, std::size_t causal_period) {
   for (std::size_t r = 0; r < rows; ++r, x += n, y += n) {
     const std::size_t visible = causal_period == 0 ? n : n - causal_period + 1 + r % causal_period;
@@ -221,6 +244,7 @@ HWY_EXPORT(accumulate_impl);
 HWY_EXPORT(sum_impl);
 HWY_EXPORT(softmax_rows_impl);
 HWY_EXPORT(log_softmax_rows_impl);
+HWY_EXPORT(cross_entropy_rows_impl);
 HWY_EXPORT(rms_norm_rows_impl);
 
 void affine(const float* x, float* y, std::size_t n, float scale, float shift) {
@@ -246,6 +270,9 @@ void softmax_rows(const float* x, float* y, std::size_t rows, std::size_t n, std
 }
 void log_softmax_rows(const float* x, float* y, std::size_t rows, std::size_t n) {
   HWY_DYNAMIC_DISPATCH(log_softmax_rows_impl)(x, y, rows, n);
+}
+void cross_entropy_rows(const float* x, const std::int32_t* labels, float* y, std::size_t rows, std::size_t n) {
+  HWY_DYNAMIC_DISPATCH(cross_entropy_rows_impl)(x, labels, y, rows, n);
 }
 void rms_norm_rows(const float* x, const float* gain, float* y, std::size_t rows, std::size_t n, float epsilon) {
   HWY_DYNAMIC_DISPATCH(rms_norm_rows_impl)(x, gain, y, rows, n, epsilon);

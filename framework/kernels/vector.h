@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 
 namespace saltus::kernels {
 
@@ -38,6 +39,8 @@ float sum(const float* x, std::size_t n);
 /// n - causal_period + 1 + r % causal_period (a causal mask over blocks of causal_period query rows); masked outputs are 0.
 void softmax_rows(const float* x, float* y, std::size_t rows, std::size_t n, std::size_t causal_period);
 void log_softmax_rows(const float* x, float* y, std::size_t rows, std::size_t n);
+/// y [rows] = log sum_j exp(x[r, j]) - x[r, labels[r]] for logits x [rows, n].
+void cross_entropy_rows(const float* x, const std::int32_t* labels, float* y, std::size_t rows, std::size_t n);
 
 /// y = x / sqrt(mean of x^2 + epsilon) * gain[n], for each row of n.
 void rms_norm_rows(const float* x, const float* gain, float* y, std::size_t rows, std::size_t n, float epsilon);

@@ -102,11 +102,11 @@ TEST_CASE("causal softmax rows see exactly the keys up to their own position") {
   });
 }
 
-TEST_CASE("small_gemm equals plain loops for every size around its register blocks, transposed or not, adding or not") {
+TEST_CASE("small_gemm equals plain loops for every size around its blocks, transposed or not, adding or not") {
   on_every_target([] {
-    for (std::int64_t m : {1, 3, 4, 5, 17}) {
-      for (std::int64_t n : {1, 4, 15, 16, 17, 64, 70}) {
-        for (std::int64_t k : {1, 16, 19}) {
+    for (std::int64_t m : {1, 2, 5, 7, 17, 67}) {
+      for (std::int64_t n : {1, 3, 4, 15, 16, 23, 34, 70}) {
+        for (std::int64_t k : {1, 3, 19, 133}) {
           for (int flags = 0; flags < 8; ++flags) {
             const std::vector<float> a = normals(static_cast<std::size_t>(m * k), 3),
                                      b = normals(static_cast<std::size_t>(k * n), 4);
@@ -128,7 +128,7 @@ TEST_CASE("small_gemm equals plain loops for every size around its register bloc
               }
             }
             INFO("m " << m << " n " << n << " k " << k << " flags " << flags);
-            REQUIRE(worst < 2e-5);
+            REQUIRE(worst < 5e-5);
           }
         }
       }
@@ -138,7 +138,7 @@ TEST_CASE("small_gemm equals plain loops for every size around its register bloc
 
 TEST_CASE("the large product agrees with the small one") {
   on_every_target([] {
-    const std::int64_t m = 96, n = 80, k = 72;
+    const std::int64_t m = 6, n = 300, k = 230;  // B has more elements than small_gemm is given
     const std::vector<float> a = normals(static_cast<std::size_t>(m * k), 5),
                              b = normals(static_cast<std::size_t>(k * n), 6);
     std::vector<float> large(static_cast<std::size_t>(m * n)), small(large);

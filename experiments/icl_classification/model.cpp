@@ -89,6 +89,7 @@ Var Recorder::logits(std::int64_t batch, Purpose purpose) const {
     AttentionOptions options;
     if (model.scale_attention) options.scale = 1 / std::sqrt(static_cast<double>(model.head_size(d_model)));
     options.last_query_only = purpose != Purpose::measure && l + 1 == model.n_layers;
+    if (l == 0 && !model.layer_norm) options.one_hot = task.position_dim();
     options.pattern = clamped_pattern(all_clamps, l, task.n_pairs);
     const AttentionWeights weights = attention_weights(block + ".attn");
     {

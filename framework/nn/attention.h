@@ -17,6 +17,7 @@ struct AttentionWeights {
 
 struct AttentionOptions {
   double scale = 1;              // of the scores, before softmax
+  std::int64_t one_hot = 0;      // the first so many features of x are a one-hot code, such as a position's: looked up, not multiplied
   bool last_query_only = false;  // outputs for the last position only: all that a classifier of the last token needs
   /// Makes the pattern out of the scaled scores, both [head, batch, query, key]; null: causal softmax. For experiments that put something
   /// else in its place. What it leaves out of the scores is not computed.
@@ -36,6 +37,7 @@ struct AttentionOutput {
 ///  - W_Q W_K' is multiplied out when d_head is more than half of d_model: one product for every token instead of two;
 ///  - for the last query alone, x_n W_Q W_K' is formed and no token is ever projected to a key;
 ///  - the pattern is applied before W_V where that is no more work;
+///  - of short sequences' products over positions, only the visible half is multiplied; a one-hot code (options.one_hot) is looked up;
 ///  - for the last query alone, a stream that is still a sum of products is not multiplied out (Residual).
 AttentionOutput causal_attention(const Residual& x, const AttentionWeights& weights, const AttentionOptions& options);
 

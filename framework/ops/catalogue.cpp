@@ -8,6 +8,7 @@ extern const OpDef reshape_op, permute_op, broadcast_to_op, slice_op, slice_view
 extern const OpDef sum_op, matmul_op, take_op, scatter_add_op, one_hot_op, softmax_op, log_softmax_op;
 extern const OpDef softmax_cross_entropy_op, layer_norm_op, rms_norm_op, query_attention_op, query_attention_grad_op;
 extern const OpDef dropout_op, gru_op, gru_states_op, gru_grad_op;
+extern const OpDef causal_dots_op, causal_apply_op, causal_apply_transposed_op, one_hot_matmul_op, one_hot_matmul_grad_op;
 
 std::span<const OpDef* const> all_ops() {
   static constexpr const OpDef* table[] = {
@@ -17,7 +18,9 @@ std::span<const OpDef* const> all_ops() {
       &pad_op,     &concat_op,      &broadcast_to_op,  &sum_op,   &matmul_op,     &take_op,    &one_hot_op, &scatter_add_op,
       &softmax_op, &log_softmax_op, &softmax_cross_entropy_op,    &layer_norm_op, &rms_norm_op,
       &query_attention_op,          &query_attention_grad_op,
-      &dropout_op, &gru_op,         &gru_states_op,    &gru_grad_op};
+      &dropout_op, &gru_op,         &gru_states_op,    &gru_grad_op,
+      &causal_dots_op,              &causal_apply_op,             &causal_apply_transposed_op,
+      &one_hot_matmul_op,           &one_hot_matmul_grad_op};
   return table;
 }
 

@@ -79,6 +79,16 @@ Var gru(Var x, Var W, Var U, Var b, Var c, Var mask, bool reverse = false);
 /// The gradients of gru with respect to x, W, U, b and c for the cotangent dy [batch, T, h], one after the other in one row.
 Var gru_grad(Var x, Var W, Var U, Var b, Var c, Var mask, Var dy, bool reverse = false);
 
+/// Products over the lower triangle, j <= i, of a square matrix s [..., n, n] and rows [..., n, width], batched with broadcasting: half of the
+/// work of matmul and a mask. What s has above its diagonal is not read.
+Var causal_dots(Var x, Var y);              ///< s_ij = x_i . y_j for j <= i, else 0
+Var causal_apply(Var s, Var x);             ///< sum over j <= i of s_ij x_j
+Var causal_apply_transposed(Var s, Var y);  ///< of row j: sum over i >= j of s_ij y_i
+/// x w for rows x [..., rows, d] whose first `hot` columns are a one-hot code, such as a position's: its row of w [..., d, n] is looked up instead
+/// of being multiplied. A row without a one has none looked up; what else those columns hold is not read.
+Var one_hot_matmul(Var x, Var w, std::int64_t hot);
+Var one_hot_matmul_grad(Var x, Var dy, std::int64_t hot);  ///< x' dy, for the same x and dy [..., rows, n]: its gradient with respect to w
+
 // Composed of the above; nothing but notation
 inline Var operator*(Var x, double c) { return affine(x, c, 0); }
 inline Var operator*(double c, Var x) { return affine(x, c, 0); }

@@ -110,6 +110,36 @@ void indexed_and_fused(std::vector<OpCase>& t) {
 
 /// Tokens of three samples with 5 columns of 3 features, and of one more than whole vectors of samples (19 > 16); KQ and OV of two heads.
 /// KQ is scaled so that the scores are below 1: sums near 0 would make the ablated weights badly conditioned.
+void causal_products(std::vector<OpCase>& t) {
+  for (const std::int64_t n : {1, 3, 5, 8, 17}) {
+    const std::string what = fmt::format("{} rows, heads share a batch", n);
+    const Shape rows = {1, 2, n, 19}, more = {2, 2, n, 19}, square = {2, 2, n, n};
+    t.push_back({"causal_dots", what, {{more, rows}}, [](V x, V) { return exp(0.1 * causal_dots(x[0], x[1])); }});
+    t.push_back({"causal_apply", what, {{square, rows}}, [](V x, V) { return causal_apply(x[0], x[1]); }});
+    t.push_back({"causal_apply_transposed", what, {{square, rows}}, [](V x, V) { return causal_apply_transposed(x[0], x[1]); }});
+  }
+  t.push_back({"causal_dots", "other lengths", {{{3, 4}, {3, 4}}}, [](V x, V) { return causal_dots(x[0], x[1]); },
+               [](Graph& g) { return causal_dots(f32(g, {3, 4}), f32(g, {2, 4})); }, "causal_dots: operands must be [..., position, width] alike"});
+  t.push_back({"causal_apply", "not square", {{{3, 3}, {3, 4}}}, [](V x, V) { return causal_apply(x[0], x[1]); },
+               [](Graph& g) { return causal_apply(f32(g, {3, 2}), f32(g, {3, 4})); }, "causal_apply: needs a square [..., n, n]"});
+  t.push_back({"causal_apply_transposed", "other rows", {{{3, 3}, {3, 4}}}, [](V x, V) { return causal_apply_transposed(x[0], x[1]); },
+               [](Graph& g) { return causal_apply_transposed(f32(g, {3, 3}), f32(g, {2, 4})); }, "needs a square [..., n, n] and rows"});
+}
+
+/// Rows whose first five columns are a one-hot code.
+Var coded(V x, V ids) { return concat({one_hot(ids[0], 5), x[0]}, -1); }
+
+void one_hot_products(std::vector<OpCase>& t) {
+  t.push_back({"one_hot_matmul", "", {{{2, 6, 7}, {12, 9}}, false, {{2, 6}}, 5}, [](V x, V ids) { return exp(0.1 * one_hot_matmul(coded(x, ids), x[1], 5)); },
+               [](Graph& g) { return one_hot_matmul(f32(g, {3, 4}), f32(g, {4, 2}), 5); }, "the one must be in the first 1 to 4 columns, not 5"});
+  t.push_back({"one_hot_matmul", "heads share rows", {{{1, 6, 7}, {2, 12, 9}}, false, {{1, 6}}, 5},
+               [](V x, V ids) { return one_hot_matmul(coded(x, ids), x[1], 5); },
+               [](Graph& g) { return one_hot_matmul(f32(g, {3, 4}), f32(g, {5, 2}), 2); }, "one_hot_matmul: inner sizes differ: [3, 4] and [5, 2]"});
+  t.push_back({"one_hot_matmul_grad", "", {{{1, 6, 7}, {2, 6, 9}}, false, {{1, 6}}, 5},
+               [](V x, V ids) { return one_hot_matmul_grad(coded(x, ids), x[1], 5); },
+               [](Graph& g) { return one_hot_matmul_grad(f32(g, {3, 4}), f32(g, {2, 4}), 2); }, "one_hot_matmul_grad: inner sizes differ"});
+}
+
 void query_attention_rows(std::vector<OpCase>& t) {
   const std::vector<std::pair<ContextWeights, std::string>> kinds = {
       {ContextWeights::softmax, "softmax"}, {ContextWeights::one_plus, "one_plus"}, {ContextWeights::relu, "relu"},
@@ -189,6 +219,8 @@ const std::vector<OpCase>& op_cases() {
     shapes(t);
     reductions_and_products(t);
     indexed_and_fused(t);
+    causal_products(t);
+    one_hot_products(t);
     query_attention_rows(t);
     gru_rows(t);
     return t;

@@ -2,6 +2,7 @@
 #include "experiments/icl_classification/minimal_model.h"
 #include "experiments/icl_classification/system.h"
 #include "experiments/icl_classification/task_setup.h"
+#include "experiments/icl_classification/work.h"
 
 namespace saltus::icl_classification {
 namespace {
@@ -9,6 +10,14 @@ namespace {
 struct Config {
   IclClassificationConfig task;
   MinimalConfig model;
+
+  std::vector<std::string> starts_of_trained() const {
+    std::vector<std::string> keys;
+    add_start_if_trained(keys, "model.previous_token", model.previous_token);
+    add_start_if_trained(keys, "model.match", model.match);
+    add_start_if_trained(keys, "model.labels", model.labels);
+    return keys;
+  }
 };
 
 std::unique_ptr<Experiment> build(const Config& config, const Seeds& seeds) {
@@ -17,6 +26,7 @@ std::unique_ptr<Experiment> build(const Config& config, const Seeds& seeds) {
   e->record = [config](Graph& graph, ParamStore& params, const Recording& r) {
     return record_minimal(graph, params, config.task, config.model, r.batch, r.purpose);
   };
+  e->work = [config](const Recording& r) { return minimal_work(config.task, config.model, r.batch); };
   e->n_layers = 2;
   e->n_heads = 1;
   const std::vector<Measure> scalars = {
@@ -37,7 +47,8 @@ System minimal_system() {
           .rules = [](Fields&) {},
           .build = [config](const Seeds& seeds) { return build(*config, seeds); },
           .set_context_length = [config](std::int64_t length) { config->task.n_pairs = length; },
-          .context_length_key = "task.n_pairs"};
+          .context_length_key = "task.n_pairs",
+          .without_effect_on_trained = [config] { return config->starts_of_trained(); }};
 }
 
 }  // namespace saltus::icl_classification

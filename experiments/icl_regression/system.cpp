@@ -5,6 +5,7 @@
 #include "experiments/icl_regression/multi_task_measures.h"
 #include "experiments/icl_regression/reference_experiment.h"
 #include "experiments/icl_regression/theory/preconditioner.h"
+#include "experiments/icl_regression/work.h"
 
 namespace saltus::icl_regression {
 namespace {
@@ -52,6 +53,7 @@ std::unique_ptr<Experiment> build(const Config& config, const Seeds& seeds) {
   e->record = [config](Graph& graph, ParamStore& params, const Recording& r) {
     return record(graph, params, config.task, config.model, r.batch, r.purpose);
   };
+  e->work = [config](const Recording& r) { return work(config.task, config.model, r.batch); };
   e->n_layers = 1;
   e->n_heads = static_cast<int>(config.model.n_heads);
   e->output = {"prediction", {"task"}, "answer at the query"};

@@ -7,6 +7,7 @@
 #include "experiments/lama/model.h"
 #include "experiments/lama/predict.h"
 #include "experiments/lama/probes.h"
+#include "experiments/lama/work.h"
 #include "probes/classification.h"
 
 namespace saltus::lama {
@@ -27,6 +28,9 @@ std::unique_ptr<Experiment> build(const Config& config, const Seeds& seeds) {
     const TextShape shape{task.vocabulary().size(), task.n_classes(), task.length_of_bucket(r.bucket)};
     return record(graph, params, model, shape, r.batch, r.purpose);
   };
+  if (has_counted_work(model)) {
+    e->work = [&task, model](const Recording& r) { return work(model, mean_words(task, r.bucket), task.n_classes(), r.batch); };
+  }
   e->n_layers = model.has_attention() ? 1 : 0;
   e->n_heads = static_cast<int>(model.pattern_heads());
   e->eval = std::make_unique<ClassificationProbe>(TextClassification::label_field);

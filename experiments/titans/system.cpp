@@ -10,6 +10,7 @@
 #include "experiments/titans/needle_stream.h"
 #include "experiments/titans/probes.h"
 #include "experiments/titans/stream.h"
+#include "experiments/titans/work.h"
 
 namespace saltus::titans {
 namespace {
@@ -45,6 +46,9 @@ void add_stream(Experiment& e, const NeedleConfig& task, const ModelConfig& mode
 std::unique_ptr<Experiment> experiment(std::unique_ptr<SequenceTask> task, const ModelConfig& model) {
   auto e = std::make_unique<Experiment>();
   const SequenceShape shape = task->shape();
+  if (has_counted_work(model)) {
+    e->work = [&sampled = *task, model](const Recording& r) { return work(model, reading_of(sampled), r.batch); };
+  }
   e->task = std::move(task);
   e->record = [model, shape](Graph& graph, ParamStore& params, const Recording& r) {
     return record(graph, params, model, shape.vocab_size, shape.length, r.batch, r.purpose);

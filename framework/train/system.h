@@ -12,6 +12,7 @@
 #include "nn/params.h"
 #include "probes/probe.h"
 #include "train/attributes.h"
+#include "train/work.h"
 
 namespace saltus {
 
@@ -32,6 +33,8 @@ struct Experiment {
   ParamStore params;
   /// Records the model for a batch and returns the mean loss. The graph's inputs carry the names of the task's fields.
   std::function<Var(Graph& graph, ParamStore& params, const Recording& recording)> record;
+  /// What a training step of the recording's batch asks for at least. Null where it has not been counted.
+  std::function<Work(const Recording& recording)> work;
   /// A batch for measuring: the task's last bucket.
   Recording whole(std::int64_t batch, Purpose purpose) const { return {batch, purpose, task->buckets() - 1}; }
 
@@ -100,6 +103,8 @@ struct System {
   /// Makes the task's contexts `length` long and leaves the model as it was trained. Null where the task has no such length.
   std::function<void(std::int64_t length)> set_context_length = {};
   std::string context_length_key = {};  // the config key that it sets
+  /// Config keys that leave a network with given weights, and what `saltus eval` measures of it, as they are. Null: none is known.
+  std::function<std::vector<std::string>()> without_effect_on_trained = {};
   /// Where the config says that the task's data are, and reading them at another path, of which the config says nothing. Null where they
   /// are no file.
   std::function<std::string()> data_path = {};

@@ -22,8 +22,8 @@ class TrainStep {
   double scale() const { return 1 / static_cast<double>(shards_.size()); }
   /// The optimizer's update with these gradients, cut over the pool's threads. Throws as run() does when they are not finite.
   Optimizer::StepResult update(Optimizer& optimizer, std::int64_t step, std::int64_t total);
-  /// One shard's plan for the bucket of `step`, for listings.
-  const Plan& plan(std::int64_t step) const { return shards_.front().parts[bucket(step)].plan; }
+  /// A shard's plan for the bucket of `step`, for listings.
+  const Plan& plan(std::int64_t step, std::size_t shard = 0) const { return shards_[shard].parts[bucket(step)].plan; }
 
  private:
   struct Part {

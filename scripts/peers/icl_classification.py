@@ -1,11 +1,10 @@
-"""The network of configs/icl_classification/abrupt.yaml (Reddy 2024, arXiv 2312.03002, eqs. 1-3) in other systems.
+"""The network of configs/icl_classification/abrupt.yaml (Reddy 2024, arXiv 2312.03002, eqs. 1-3) in PyTorch.
 
 v_i = u_i + sum_{j<=i} p1_ij u_j V1,  w_n = v_n + sum_j p2_nj v_j V2,  p_ij = softmax over j <= i of (x_i Q) . (x_j K)
 logits = linear read-out of three ReLU layers, each with one scalar bias, of the last token's w_n"""
+
 import torch
 from torch import nn
-
-from peers.torch_eager import TorchEager
 
 N_TOKENS, D_MODEL, N_LABELS = 17, 128, 32
 
@@ -77,12 +76,4 @@ class RearrangedNetwork(Network):
         return self.classify(torch.addmm(target, mixed, self.W_V[1]))
 
 
-def sgd(parameters):
-    """saltus' decay of 1e-6 a step is not multiplied by the learning rate; PyTorch's is."""
-    return torch.optim.SGD(parameters, lr=0.01, weight_decay=1e-6 / 0.01)
-
-
-PEERS = {
-    "as written": lambda first_step, threads: TorchEager(Network(), first_step, threads, sgd),
-    "rearranged like saltus": lambda first_step, threads: TorchEager(RearrangedNetwork(), first_step, threads, sgd),
-}
+FORMS = {"as written": lambda first_step: Network(), "rearranged like saltus": lambda first_step: RearrangedNetwork()}

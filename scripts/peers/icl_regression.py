@@ -1,13 +1,12 @@
-"""The model of configs/icl_regression/two_heads.yaml (He et al. 2025, arXiv 2503.12734, section 2) in other systems, making new examples
-every step as saltus does.
+"""The model of configs/icl_regression/two_heads.yaml (He et al. 2025, arXiv 2503.12734, section 2) in PyTorch,
+making new examples every step as saltus does.
 
 yhat = sum_h O_h V_h Z softmax over the context of (K_h Z)' (Q_h z_q) / sqrt(d + 1)"""
+
 import math
 
 import torch
 from torch import nn
-
-from peers.torch_eager import TorchEager
 
 BATCH, INPUT_DIM, N_CONTEXT, N_HEADS = 256, 5, 40, 2
 NOISE_STD = math.sqrt(0.1)
@@ -41,8 +40,8 @@ class Attention(nn.Module):
 
 
 class MergedAttention(Attention):
-    """The same function with the exact rearrangements that saltus makes: K'Q and OV multiplied out once a step, the query turned
-    into one vector of scores' weights a head, the pattern applied before OV."""
+    """The same function with the exact rearrangements that saltus makes: K'Q and OV multiplied out once a step, the
+    query turned into one vector of scores' weights a head, the pattern applied before OV."""
 
     def forward(self, tokens):
         context, query = tokens[:, :, :-1], tokens[:, :, -1]  # [batch, feature, position], [batch, feature]
@@ -64,11 +63,4 @@ def sample():
     return {"tokens": tokens, "target": y[:, :, -1]}
 
 
-def adam(parameters):
-    return torch.optim.Adam(parameters, lr=0.001)
-
-
-PEERS = {
-    "as written": lambda first_step, threads: TorchEager(Attention(), first_step, threads, adam, sample),
-    "rearranged like saltus": lambda first_step, threads: TorchEager(MergedAttention(), first_step, threads, adam, sample),
-}
+FORMS = {"as written": lambda first_step: Attention(), "rearranged like saltus": lambda first_step: MergedAttention()}

@@ -1,14 +1,17 @@
-"""The model of configs/titans/recall_memory.yaml (Titans, arXiv 2501.00663, sections 3 and 4.4) in other systems.
+"""The model of configs/titans/recall_memory.yaml (Titans, arXiv 2501.00663, sections 3 and 4.4) in PyTorch.
 
 S_t = eta_t S_{t-1} - theta_t grad_M |k_t M - v_t|^2 at the chunk's first M,
 M_t = M_0 + (1 - alpha_t) (M_{t-1} - M_0) + S_t,  out_t = q_t M_t,
 each head for itself; the persistent tokens come before the sequence and are a chunk of their own."""
+
 import torch
-from functorch import grad, vmap
 from torch import nn
 from torch.nn import functional as F
 
-from peers.torch_eager import TorchEager
+try:
+    from torch.func import grad, vmap
+except ImportError:  # PyTorch 1
+    from functorch import grad, vmap
 
 D_MODEL, WIDTH, N_TOKENS = 64, 128, 64
 N_HEADS, D_HEAD, CONV_WIDTH, CHUNK, N_PERSISTENT = 2, 32, 4, 16, 4
@@ -202,13 +205,7 @@ class ChunkedMemory(Network):
         return out, torch.addcmul(kept_M * moved - to_M, carried_M, S), carried_S * S - to_S
 
 
-def adam(parameters):
-    return torch.optim.Adam(parameters, lr=0.003)
-
-
-PEERS = {
-    "inner gradients by autograd": lambda first_step, threads: TorchEager(
-        DifferentiatedMemory(), first_step, threads, adam
-    ),
-    "chunked closed form": lambda first_step, threads: TorchEager(ChunkedMemory(), first_step, threads, adam),
+FORMS = {
+    "inner gradients by autograd": lambda first_step: DifferentiatedMemory(),
+    "chunked closed form": lambda first_step: ChunkedMemory(),
 }

@@ -1,4 +1,5 @@
-"""What every PyTorch eager peer shares: the training step, and what PyTorch runs on."""
+"""PyTorch, eager: the training step that its peers share, and what PyTorch runs on."""
+
 import ctypes
 
 import torch
@@ -19,26 +20,34 @@ def blas():
     return f"{version} with {library.openblas_get_corename().decode()} kernels"
 
 
-class TorchEager:
-    """Trains `model`, a module that knows its weights by saltus' names (weight_names, weight) and its mean loss on a
-    batch (loss), which holds the task's arrays by name. `optimizer` is made of the parameters. With `sample` every timed
-    step makes a batch of its own; without, all take saltus' first one."""
+def make_optimizer(parameters, rule, **arguments):
+    """PyTorch multiplies the decay by the learning rate; saltus does not."""
+    if rule.kind == "adam":
+        return torch.optim.Adam(parameters, lr=rule.learning_rate, **arguments)
+    decay = rule.decay / rule.learning_rate
+    return torch.optim.SGD(parameters, lr=rule.learning_rate, weight_decay=decay, **arguments)
 
-    def __init__(self, model, first_step, threads, optimizer, sample=None):
+
+class Eager:
+    """Trains a model, a module that knows its weights by saltus' names (weight_names, weight) and its mean loss on a
+    batch (loss), which holds the task's arrays by name. FORMS of the system's module makes it. Where that module has a
+    `sample`, every timed step makes a batch of its own; elsewhere all take saltus' first one."""
+
+    def __init__(self, module, form, first_step, rule, threads, **optimizer_arguments):
         torch.set_num_threads(threads)
-        self.model = model
-        self.before = {name: torch.from_numpy(first_step[f"before.{name}"]) for name in model.weight_names()}
-        self.first_batch = self.batch = {
+        self.model, self.sample = module.FORMS[form](first_step), getattr(module, "sample", None)
+        self.before = {name: torch.from_numpy(first_step[f"before.{name}"]) for name in self.model.weight_names()}
+        self.first_batch = {
             name.removeprefix("batch."): torch.from_numpy(array)
             for name, array in first_step.items()
             if name.startswith("batch.")
         }
-        self.make_optimizer, self.sample = optimizer, sample
+        self.optimizer = make_optimizer(self.model.parameters(), rule, **optimizer_arguments)
         self.reset()
 
     @staticmethod
     def library():
-        return f"PyTorch {torch.__version__} eager on {blas()}"
+        return f"PyTorch {torch.__version__} on {blas()}"
 
     @staticmethod
     def caveat():
@@ -51,17 +60,22 @@ class TorchEager:
         )
 
     def reset(self):
-        """Back to the weights before the first step, to an optimizer that has seen nothing, and to saltus' batch."""
+        """Back to the weights before the first step, to an optimizer that has seen nothing, and to saltus' batch. All
+        in place: compiled code holds on to these arrays."""
         with torch.no_grad():
             for name, value in self.before.items():
                 weight = self.model.weight(name)
                 weight.copy_(value.reshape(weight.shape))
-        self.optimizer = self.make_optimizer(self.model.parameters())
+            for state in self.optimizer.state.values():
+                for array in filter(torch.is_tensor, state.values()):
+                    array.zero_()
         self.batch = self.first_batch
 
-    def next_batch(self):
-        if self.sample:
-            self.batch = self.sample()
+    def run(self, steps):
+        for _ in range(steps):
+            if self.sample:
+                self.batch = self.sample()
+            self.step()
 
     def step(self):
         """Forward, backward and update on self.batch. Returns the mean loss before the update."""
@@ -77,10 +91,22 @@ class TorchEager:
         for name in self.before:
             weight = self.model.weight(name)
             weight.grad = torch.from_numpy(gradients[name]).reshape(weight.shape).clone()
+        self.update()
+
+    def update(self):
         self.optimizer.step()
 
     def gradients(self):
+        """Of the step just taken, by name."""
         return {name: self.model.weight(name).grad.numpy() for name in self.before}
 
     def weights(self):
-        return {name: self.model.weight(name).detach().numpy() for name in self.before}
+        return {name: self.model.weight(name).detach().numpy().copy() for name in self.before}
+
+
+def fused(*arguments):
+    return Eager(*arguments, fused=True)
+
+
+# Ways to take the step; the fastest stands for the peer.
+WAYS = {"PyTorch's own choice of optimizer loop": Eager, "fused optimizer": fused}

@@ -2,7 +2,7 @@
 """Draws a run's figure from its run.h5, for a screen or a paper. What it shows depends on the system that was trained:
 
 icl_classification   loss, accuracy, progress measures, and attention maps before, during and after the jump, which is where the
-                     accuracy on one test set (--set) first reaches a level (--level)
+                     accuracy on one test set (--set; the one that the run watches) first reaches a level (--level)
 icl_minimal          the same, and the model's three numbers
 icl_split            loss and accuracy of the whole and of either part, and attention's two numbers
 icl_regression       loss beside known predictors' risks, omega and mu of each head, pattern measures, and the heads' circuits at the
@@ -84,7 +84,7 @@ def main():
     parser.add_argument("--log-step", action="store_true", default=None, help="logarithmic step axis, without step 0 (regression: always)")
     parser.add_argument("--measures", type=lambda text: text.split(","), help="names from /progress, by comma, for the panel of measures")
     parser.add_argument("--probe", type=int, help="number of the probe sequence whose attention is drawn (0)")
-    parser.add_argument("--set", help="test set whose accuracy shows the jump (ic)")
+    parser.add_argument("--set", help="test set whose accuracy shows the jump (the one that the run watches), or whose references are drawn")
     parser.add_argument("--classes", type=int, help="so many classes in the table of words, those that the model is surest of (all)")
     parser.add_argument("--level", type=float, help="accuracy that counts as the jump (0.5)")
     args = parser.parse_args()

@@ -56,6 +56,10 @@ void burst_rules(const IclClassificationConfig& c, const Require& require) {
 void class_rules(const IclClassificationConfig& c, const Require& require) {
   require(c.n_common < c.n_classes, "n_common",
           fmt::format("n_common {} leaves no rare class of n_classes {}", c.n_common, c.n_classes));
+  require(c.exemplars == 0 || c.within_class_noise > 0, "exemplars",
+          fmt::format("exemplars {} are different items of a class, and with within_class_noise 0 all its items are "
+                      "alike: set exemplars 0, or some noise",
+                      c.exemplars));
   if (!c.p_common) return;
   require(c.n_common > 0, "p_common",
           fmt::format("p_common {} is the share of the common classes, and n_common is 0", *c.p_common));
@@ -106,6 +110,10 @@ void schedule_rules(const IclClassificationConfig& c, const Require& require) {
                       c.p_novel_end ? fmt::format("{}", *c.p_novel_end) : "null", c.p_novel_steps));
   require(!c.redraw_steps || c.redraw_every > 0, "redraw_steps",
           fmt::format("redraw_steps {} needs redraw_every of at least 1", c.redraw_steps.value_or(0)));
+  require(c.redraw_every == 0 || c.p_novel < 1 || c.p_novel_end.value_or(1) < 1, "redraw_every",
+          fmt::format("redraw_every {} draws known classes anew, and with p_novel 1 training shows none: set "
+                      "redraw_every 0, or p_novel below 1",
+                      c.redraw_every));
 }
 
 }  // namespace

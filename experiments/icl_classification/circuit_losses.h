@@ -17,7 +17,7 @@ struct Circuit {
 /// restricted: nothing but the induction circuit. In layer 0 label tokens attend to their items and others to nothing;
 /// in layer 1 the target attends to the labels of its class. How well this does says what W_V and the classifier have
 /// learned, whatever the scores have. excluded: the trained attention without the target's to those labels, in layer 1.
-/// How badly this does says what the network owes to it.
+/// How badly this does says what the network owes to it. Both come after the clamps that the model has of its own.
 std::span<const Circuit> circuits();
 
 /// ProgressProbe with, for the network and for each circuit, loss and accuracy on the same sequences, and the norm of

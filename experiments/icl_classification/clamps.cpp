@@ -54,15 +54,24 @@ std::string read_place(const std::string& text, const char* what, std::int64_t c
   return fmt::format("there is no {0} '{1}': {0}s are 0 to {2}, or * for each", what, text, count - 1);
 }
 
+/// What the words behind a pattern have said so far.
+struct Options {
+  std::optional<double> strength;
+  std::optional<std::string> queries;
+};
+
 /// Reads a strength or queries, whichever the word is; returns what is wrong.
-std::string read_option(const std::string& word, const Kind& kind, Clamp& clamp) {
+std::string read_option(const std::string& word, const Kind& kind, Options& options) {
   if (const std::optional<double> strength = number<double>(word)) {
-    clamp.strength = *strength;
+    if (options.strength) return fmt::format("it has two strengths, {} and {}: give one", *options.strength, word);
+    options.strength = strength;
     return *strength > 0 && *strength <= 1 ? "" : fmt::format("strength {} is not in (0, 1]", word);
   }
   if (std::ranges::find(query_words, word) == query_words.end())
     return fmt::format("'{}' is neither a strength in (0, 1] nor queries: {}", word, fmt::join(query_words, ", "));
-  clamp.queries = word;
+  if (options.queries)
+    return fmt::format("it names queries twice, {} and {}: give one word, or a clamp for each", *options.queries, word);
+  options.queries = word;
   const bool fits = kind.queries == std::string("all") || kind.queries == word;
   return fits ? "" : fmt::format("{} is for {} queries only", kind.name, kind.queries);
 }
@@ -119,13 +128,28 @@ struct Site {
     return reshape(pad(reshape(of_tokens, {batch, 2 * n_pairs}), 1, 0, 1), {1, batch, 1, keys});
   }
 
-  /// What a forbidding clamp adds to the scores, broadcast to them: the logarithm of the share that it leaves.
-  Var penalty(const Clamp& clamp) const {
-    const double log_left = clamp.strength < 1 ? std::log1p(-clamp.strength) : -1e9;  // exp(-1e9) is 0 everywhere
-    const Var forbidden = clamp.pattern == "not_previous"  ? previous(false)
-                          : clamp.pattern == "only_labels" ? fixed([](auto, auto j) { return j % 2 == 0; })
-                                                           : matches(true);  // [1, batch or 1, query or 1, key]
-    return where(clamp, log_left) * forbidden;
+  /// 1 where a forbidding clamp forbids, [1, batch or 1, query or 1, key].
+  Var forbidden(const Clamp& clamp) const {
+    if (clamp.pattern == "not_previous") return previous(false);
+    if (clamp.pattern == "only_labels") return fixed([](auto, auto j) { return j % 2 == 0; });
+    return matches(true);
+  }
+
+  /// Scores under a forbidding clamp, at the places [head, query] where `strengths` is not 0: each loses the logarithm
+  /// of the share that is left. Softmax of these is what removal from its pattern gives, and exact where all that the
+  /// query looked at is forbidden.
+  Var penalised(const Clamp& clamp, std::vector<double> strengths) const {
+    for (double& s : strengths) s = s < 1 ? std::log1p(-s) : -1e9;  // exp(-1e9) is 0 everywhere
+    return scores + graph.constant(std::move(strengths), {heads, 1, queries, 1}) * forbidden(clamp);
+  }
+
+  /// A pattern under a forbidding clamp.
+  Var without(Var pattern, const Clamp& clamp, std::vector<double> strengths) const {
+    const Var taken = graph.constant(std::move(strengths), {heads, 1, queries, 1});  // [head, 1, query, 1]
+    const Var left = pattern * (1.0 - taken * forbidden(clamp));                     // [head, batch, query, key]
+    const Var total = sum(left, -1, true);                                           // [head, batch, query, 1]
+    const Var any = gate(graph.constant(1), total);                                  // [head, batch, query, 1]
+    return left * (sum(pattern, -1, true) / (total + (1.0 - any)));
   }
 
   /// The pattern that does not depend on the sequence, [1, 1, query, key].
@@ -157,6 +181,33 @@ struct Site {
   static Var mixed(Var trained, Var ideal, Var strength) { return (1.0 - strength) * trained + strength * ideal; }
 };
 
+/// A clamp in its turn. What it forbids, if it does, it takes off the scores at those places [head, query] where no
+/// pattern has been put before, and off the pattern at the others.
+struct Step {
+  const Clamp* clamp;
+  std::vector<double> on_scores, on_pattern;  // [head, query]: strengths
+};
+
+bool any_of(const std::vector<double>& strengths) {
+  return std::ranges::any_of(strengths, [](double s) { return s != 0; });
+}
+
+std::vector<Step> in_order(const Site& site, const std::vector<Clamp>& clamps) {
+  std::vector<Step> steps;
+  std::vector<bool> put(static_cast<std::size_t>(site.heads * site.queries));  // [head, query]
+  for (const Clamp& clamp : clamps) {
+    Step step{&clamp, site.at_places(clamp, clamp.strength), {}};
+    step.on_pattern.resize(step.on_scores.size());
+    for (std::size_t i = 0; i < put.size(); ++i) {
+      if (put[i]) std::swap(step.on_scores[i], step.on_pattern[i]);
+      if (!forbids(clamp)) put[i] = put[i] || step.on_scores[i] != 0;
+    }
+    if (!forbids(clamp)) step.on_scores = step.on_pattern = {};
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
 }  // namespace
 
 Clamp parse_clamp(const std::string& text, std::int64_t n_layers, std::int64_t n_heads) {
@@ -174,7 +225,10 @@ Clamp parse_clamp(const std::string& text, std::int64_t n_layers, std::int64_t n
     clamp.queries = kind->queries;
     clamp.problem = read_place(place.substr(0, dot), "layer", n_layers, clamp.layer);
     if (clamp.problem.empty()) clamp.problem = read_place(place.substr(dot + 1), "head", n_heads, clamp.head);
-    while (clamp.problem.empty() && words >> word) clamp.problem = read_option(word, *kind, clamp);
+    Options options;
+    while (clamp.problem.empty() && words >> word) clamp.problem = read_option(word, *kind, options);
+    clamp.strength = options.strength.value_or(clamp.strength);
+    clamp.queries = options.queries.value_or(clamp.queries);
   }
   return clamp;
 }
@@ -187,13 +241,15 @@ std::function<Var(Var scores)> clamped_pattern(std::span<const Clamp> clamps, st
   }
   if (here.empty()) return {};
   return [here, n_pairs](Var scores) {
-    const Site site{scores, n_pairs};
-    for (const Clamp& clamp : here) {
-      if (forbids(clamp)) scores = scores + site.penalty(clamp);
+    Site site{scores, n_pairs};
+    const std::vector<Step> steps = in_order(site, here);
+    for (const Step& step : steps) {
+      if (any_of(step.on_scores)) site.scores = site.penalised(*step.clamp, step.on_scores);
     }
-    Var pattern = causal_softmax(scores);  // [head, batch, query, key]
-    for (const Clamp& clamp : here) {
-      if (!forbids(clamp)) pattern = site.clamped(pattern, clamp);
+    Var pattern = causal_softmax(site.scores);  // [head, batch, query, key]
+    for (const Step& step : steps) {
+      if (!forbids(*step.clamp)) pattern = site.clamped(pattern, *step.clamp);
+      if (any_of(step.on_pattern)) pattern = site.without(pattern, *step.clamp, step.on_pattern);
     }
     return pattern;
   };

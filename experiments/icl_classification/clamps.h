@@ -23,7 +23,8 @@
 ///   self            the query itself
 ///   zero            nothing: the head writes nothing
 ///
-/// or takes the share `strength` off what is forbidden, and scales the rest up to a sum of 1:
+/// or takes the share `strength` off what is forbidden, and scales the rest up to the sum that there was; where nothing
+/// is left, the head writes nothing:
 ///
 ///   not_previous    the token before; the first token has none
 ///   not_induction   for the target, labels of its own class
@@ -39,14 +40,18 @@ struct Clamp {
   double strength = 1;
   std::string queries;  // all, items (of the context), labels or target
   std::string problem;  // why the text is no clamp of such a network; empty if it is one
+
+  /// Whether it asks what in the context is of the target's class.
+  bool reads_matches() const { return pattern == "induction" || pattern == "items" || pattern == "not_induction"; }
 };
 
 /// Reads "layer.head pattern [strength] [queries]", such as "0.0 previous_token 0.5 labels"; * is every layer or head.
+/// Strength and queries may come in either order, each at most once.
 Clamp parse_clamp(const std::string& text, std::int64_t n_layers, std::int64_t n_heads);
 
 /// AttentionOptions::pattern of a layer whose tokens are `n_pairs` items and their labels, then the target: causal
-/// softmax under those of the clamps that are of this layer, what is forbidden first, then one after the other. Null
-/// where none is. Reads the input context_match [batch, pair] where a clamp asks what is of the target's class.
+/// softmax under those of the clamps that are of this layer, one after the other: what comes first may be put aside by
+/// what comes later. Null where none is. Reads the input context_match [batch, pair] where a clamp reads_matches().
 std::function<Var(Var scores)> clamped_pattern(std::span<const Clamp> clamps, std::int64_t layer, std::int64_t n_pairs);
 
 }  // namespace saltus::icl_classification

@@ -1,5 +1,7 @@
 #include "experiments/icl_classification/minimal_model.h"
 
+#include <fmt/format.h>
+
 #include "ops/ops.h"
 
 namespace saltus::icl_classification {
@@ -25,6 +27,9 @@ void MinimalConfig::fields(Fields& f) {
           "s: the three are s times what is trained, so that sgd moves them at s^2 times the learning rate, adam at s "
           "times",
           above(0));
+  f.require(
+      scalar_scale == 1 || previous_token.train || match.train || labels.train, "scalar_scale",
+      fmt::format("scalar_scale {} is about what is trained, and none of the three numbers is: use 1", scalar_scale));
   f.choice("classifier_input", classifier_input, {"pair", "sum"},
            "the target's content and layer 2's output side by side, or their sum");
   classifier_fields(f);

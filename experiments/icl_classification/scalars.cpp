@@ -21,6 +21,10 @@ Var record_scalar(Graph& graph, ParamStore& params, const std::string& name, con
   return x;
 }
 
+void add_start_if_trained(std::vector<std::string>& keys, const std::string& key, const ScalarConfig& config) {
+  if (config.train) keys.push_back(key + ".start");
+}
+
 ScalarSeries::ScalarSeries(std::unique_ptr<Probe> inner, std::vector<Measure> scalars)
     : inner_(std::move(inner)), scalars_(std::move(scalars)) {}
 

@@ -23,6 +23,9 @@ struct ScalarConfig {
 Var record_scalar(Graph& graph, ParamStore& params, const std::string& name, const ScalarConfig& config,
                   double scale = 1);
 
+/// Appends `<key>.start` to `keys` if the number is trained: of a trained model it says nothing.
+void add_start_if_trained(std::vector<std::string>& keys, const std::string& key, const ScalarConfig& config);
+
 /// The measures of another probe, then the value of each scalar, from the taps of record_scalar.
 class ScalarSeries : public Probe {
  public:

@@ -24,6 +24,20 @@ struct Config {
   void rules(Fields& f) const {
     f.require(task.n_labels == 2, "task.n_labels",
               fmt::format("n_labels is {}; the labels of this model are +1 and -1, so it must be 2", task.n_labels));
+    f.require(task.label_law == "fixed", "task.label_law",
+              fmt::format("label_law is {}; the MLP memorises the labels that classes have for ever: use fixed",
+                          task.label_law));
+    f.require(task.n_maps == 1, "task.n_maps",
+              fmt::format("n_maps is {}; the MLP memorises the labels that classes have for ever: use 1", task.n_maps));
+    f.require(task.target_in_context, "task.target_in_context",
+              "target_in_context is false; the part in context copies the label of the target's class: use true");
+  }
+
+  std::vector<std::string> starts_of_trained() const {
+    std::vector<std::string> keys;
+    add_start_if_trained(keys, "model.content_match", model.content_match);
+    add_start_if_trained(keys, "model.copy", model.copy);
+    return keys;
   }
 };
 
@@ -54,7 +68,8 @@ System split_system() {
           .rules = [config](Fields& f) { config->rules(f); },
           .build = [config](const Seeds& seeds) { return build(*config, seeds); },
           .set_context_length = [config](std::int64_t length) { config->task.n_pairs = length; },
-          .context_length_key = "task.n_pairs"};
+          .context_length_key = "task.n_pairs",
+          .without_effect_on_trained = [config] { return config->starts_of_trained(); }};
 }
 
 }  // namespace saltus::icl_classification

@@ -85,7 +85,8 @@ void ModelConfig::fields(Fields& f) {
            "added to the embedding; one_hot: beside it");
   f.field("init_std", init_std, "of attention: standard deviation of all weights at the start", above(0));
   f.field("v_init", v_init, "of minimal: the vector's entries at the start");
-  f.require(d_model % n_heads == 0, "n_heads", fmt::format("n_heads ({}) must divide d_model ({})", n_heads, d_model));
+  f.require(is_minimal() || d_model % n_heads == 0, "n_heads",
+            fmt::format("n_heads ({}) must divide d_model ({})", n_heads, d_model));
 }
 
 Var record_attention(Graph& graph, ParamStore& params, const MarkovChainsConfig& task, const ModelConfig& model,

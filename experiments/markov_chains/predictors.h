@@ -10,7 +10,14 @@ namespace saltus::markov_chains {
 
 /// Predicts the next state from how often each followed the last `context_length` ones so far, read state by state:
 /// after counts c of what followed, (c_s + alpha) / (sum c + k alpha). For a context of the chain's own order whose
-/// rows are Dirichlet(alpha) this is the posterior mean, so no predictor that does not know the chain loses less.
+/// rows are Dirichlet(alpha) this is the posterior mean given the transitions seen. With `start: uniform` nothing else
+/// tells of the chain, so no predictor that does not know the chain loses less. With `start: stationary` the first
+/// state does too: it has probability pi_P(x_1). Who uses that gains, over all positions of a sequence together, at
+/// most
+///   I(x_1; P) = ln k - E H(pi_P)   nats
+/// (of order 2 the first two states, k^2): 0.12 at k = 3 and alpha = 1, of which 0.010 at the first position; 0.44 and
+/// 0.085 at alpha = 0.2. The bound is the gain in the limit of long sequences, so a mean over T positions gains at most
+/// its T-th part.
 class ContextCounts {
  public:
   /// context_length 0: unigram, 1: bigram, 2: trigram.

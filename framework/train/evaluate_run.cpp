@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "core/check.h"
@@ -15,7 +16,12 @@ namespace {
 TrainConfig config_of(const RunReader& run, SystemTable systems, const EvaluationRequest& request,
                       std::optional<std::int64_t> length) {
   TrainConfig config = config_of_run(run, systems, request.overrides);
+  std::vector<std::string> idle;
+  if (config.system.without_effect_on_trained) idle = config.system.without_effect_on_trained();
   for (const Override& o : request.overrides) {
+    check_input(std::ranges::find(idle, o.key) == idle.end(),
+                "{}: this would change nothing: the run's weights are given, and eval measures the test sets alone",
+                o.origin);
     check_input(o.key != config.system.context_length_key,
                 "{}: the model was trained at another length; say --lengths {}", o.origin, o.value);
     check_input(o.key != "seed" && !o.key.starts_with("seeds"),

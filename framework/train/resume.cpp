@@ -44,6 +44,7 @@ RunOrigin origin_of(const StateArchive& state) {
 }  // namespace
 
 std::string state_path(const std::string& folder) { return folder + "/state.bin"; }
+std::string origin_path(const std::string& folder) { return folder + "/origin.bin"; }
 
 void begin_run(const RunOptions& options, const TrainConfig& config) {
   const std::string& folder = options.folder;
@@ -64,7 +65,10 @@ void begin_run(const RunOptions& options, const TrainConfig& config) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   check(!error, "cannot create the folder {}: {}", folder, error.message());
-  write_config_file(folder, config);
+  StateArchive begun;
+  stamp(begun, config, options.origin);
+  begun.write(origin_path(folder));
+  write_config_file(folder, config);  // last: with it the run can be resumed
 }
 
 void write_config_file(const std::string& folder, const TrainConfig& config) {
@@ -75,6 +79,7 @@ void write_config_file(const std::string& folder, const TrainConfig& config) {
 void remove_saved_state(const std::string& folder) {
   std::error_code ignored;  // what is left behind costs room, nothing else
   std::filesystem::remove(state_path(folder), ignored);
+  std::filesystem::remove(origin_path(folder), ignored);
   std::filesystem::remove_all(folder + "/recent", ignored);
 }
 
@@ -100,7 +105,9 @@ ResumePoint resume_point(const RunOptions& options, const TrainConfig& config, c
   ResumePoint point{StateArchive::read(state_path(options.folder)), options.origin};
   if (!point.state) {
     RunFile::remove(options.folder);
-    point.origin.resumed = fmt::format("step 0, {}: no state had been saved", utc_now());
+    if (const auto begun = StateArchive::read(origin_path(options.folder))) point.origin = origin_of(*begun);
+    std::string& resumed = point.origin.resumed;
+    resumed += fmt::format("{}step 0, {}: no state had been saved", resumed.empty() ? "" : "\n", utc_now());
     return point;
   }
   const StateArchive& state = *point.state;

@@ -10,8 +10,11 @@ namespace saltus {
 /// The file in a run folder that holds the state to go on from.
 std::string state_path(const std::string& folder);
 
-/// Readies the folder of a new run, which is made if missing, and writes config.yaml into it: the first thing that a run does, so that
-/// whatever comes after can be resumed. Throws (bad_input) when a run is there and options.overwrite is not set, when a process is
+/// The file that holds where the run comes from, for a run that is killed before its first saved state.
+std::string origin_path(const std::string& folder);
+
+/// Readies the folder of a new run, which is made if missing, and writes its origin and config.yaml into it: the first thing that a run
+/// does, so that whatever comes after can be resumed. Throws (bad_input) when a run is there and options.overwrite is not set, when a process is
 /// writing it, or when a config.yaml is there that is not this run's.
 void begin_run(const RunOptions& options, const TrainConfig& config);
 
@@ -33,7 +36,7 @@ struct ResumePoint {
   RunOrigin origin;
 };
 /// Reads it. Throws Error (bad_input) when the state belongs to another program or config, with the differences, unless options.force.
-/// Where no state had been saved, what was recorded is removed.
+/// Where no state had been saved, what was recorded is removed; only the origin stays.
 /// What the experiment is built from must be what the run began with (check_same_data), options.force or not.
 ResumePoint resume_point(const RunOptions& options, const TrainConfig& config, const Experiment& experiment);
 

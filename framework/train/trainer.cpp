@@ -24,11 +24,16 @@ int thread_count(int asked, std::int64_t shards) {
   return static_cast<int>(std::min<std::int64_t>(asked > 0 ? asked : cores, shards));
 }
 
+RunOptions with_origin(RunOptions options, const RunOrigin& origin) {
+  options.origin = origin;
+  return options;
+}
+
 /// The saved state of a run that is to be resumed; a new run's folder is readied instead.
 ResumePoint begin(const TrainConfig& config, const RunOptions& options, const Experiment& experiment) {
   ResumePoint point = options.resume ? resume_point(options, config, experiment) : ResumePoint{std::nullopt, options.origin};
-  if (!options.resume) begin_run(options, config);
   if (point.origin.created.empty()) point.origin.created = utc_now();
+  if (!options.resume) begin_run(with_origin(options, point.origin), config);
   return point;
 }
 
@@ -37,11 +42,6 @@ std::optional<std::int64_t> step_of(const ResumePoint& point) {
   std::int64_t step = 0;
   point.state->get("step", std::span(&step, 1));
   return step;
-}
-
-RunOptions with_origin(RunOptions options, const RunOrigin& origin) {
-  options.origin = origin;
-  return options;
 }
 
 /// The loop of one run: sample, forward, backward, update; at their cadence evaluate, snapshot and save.

@@ -41,6 +41,17 @@ def measure_curve(name, data):
     return f"{label} ({where})" if where else label, values[(slice(None), *place)]
 
 
+def check_measures(path, wanted, known):
+    for name in wanted:
+        if name not in known:
+            raise WrongInput(f"{path} has no measure '{name}'; it has: {', '.join(known)}")
+
+
+def moves(curve, least=1e-6):
+    """Whether it leaves its range by more than `least`, which is rounding unless said otherwise."""
+    return len(curve) > 0 and np.ptp(curve) > least
+
+
 def running_mean(x, width):
     """Mean over the `width` values around each, fewer at the ends."""
     total = np.convolve(x, np.ones(width), "same")

@@ -1,7 +1,7 @@
 """The figure of a run of icl_classification or icl_minimal: loss, accuracy, progress measures, the strengths of a minimal model, and
 attention maps before, during and after the jump.
 
-The jump is where the accuracy on one test set (--set) first reaches a level (--level).
+The jump is where the accuracy on one test set (--set; the one that the run watches) first reaches a level (--level).
 """
 
 import h5py
@@ -9,11 +9,15 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
-from plots.common import COLOURS, DASHES, HALO, STYLE, WrongInput, draw_train_loss, measure_curve
+from plots.common import COLOURS, DASHES, HALO, STYLE, WrongInput, check_measures, draw_train_loss, measure_curve, moves, test_set
 
-OPTIONS = {"log_step": False, "measures": None, "probe": 0, "set": "ic", "level": 0.5}
-# The measures that Reddy (2024) follows, shown when a run has them. Of a run without them, the first few are shown.
+OPTIONS = {"log_step": False, "measures": None, "probe": 0, "set": None, "level": 0.5}
+# The measures that Reddy (2024) follows, shown when a run has them and they move. Of a run without them, the first few are shown.
 MAIN_MEASURES = ["item_label", "target_item_label", "target_labels", "context_label_accuracy"]
+# One that is shown beside them where it moves by so much: in most runs the target just ceases to attend to itself.
+SELF_MEASURE, SELF_MOVES = "target_self", 0.25
+# Of /references' guess_accuracy, in its order: a later one that equals an earlier is no news.
+GUESSES = {"any_label": "any label", "context_label": "a context label", "target_alone": "target alone", "labels_alone": "labels alone"}
 # What a minimal model trains in place of attention. They are not shares, so they have a panel of their own.
 STRENGTHS = {"previous_token_strength": r"previous token, $\beta_1$", "match_strength": r"match, $\alpha$", "label_strength": r"labels, $\beta_2$"}
 
@@ -38,12 +42,11 @@ class Run:
             self.layers = file["attention/layer"].size
             self.probes = file["attention/probe"].size
             self.ckpt_step = file["attention/ckpt_step"][:]
-            self.chance = chance_levels(file["attention"])
-        if jump_set not in self.sets:
-            raise WrongInput(f"{path} has no test set '{jump_set}'; it has: {', '.join(self.sets)}")
-        self.jump_set, self.level = jump_set, level
-        self.jump_accuracy = self.eval["accuracy"][:, self.sets.index(jump_set)]
-        self.jump = crossing(self.eval["step"], self.jump_accuracy, level)
+            self.jump_set, self.level = jump_set or watched_set(file), level
+            self.jump_accuracy = self.eval["accuracy"][:, test_set(path, file, self.jump_set)]
+            self.chance = chance_levels(file, self.jump_set)
+            self.jump = crossing(self.eval["step"], self.jump_accuracy, level)
+            self.plateau_end = plateau_end(file, self.jump)
 
     def map_moments(self):
         """(title, index of the checkpoint) of the attention maps to show."""
@@ -51,9 +54,12 @@ class Run:
         if last < 0:
             return []
         if self.jump is None:
-            return [("first", 0), ("halfway", last // 2), ("last", last)]
+            halfway = np.abs(self.ckpt_step - self.ckpt_step[last] / 2).argmin()  # of the steps: checkpoints lie closer at the start
+            return [("first", 0), ("halfway", int(halfway)), ("last", last)]
         accuracy = np.interp(self.ckpt_step, self.eval["step"], self.jump_accuracy)
         low = np.flatnonzero((accuracy < self.level / 2) & (self.ckpt_step < self.jump))
+        if self.plateau_end is not None:  # a plateau may lie above half of the level
+            low = np.flatnonzero(self.ckpt_step <= self.plateau_end)
         return [("before", low[-1] if len(low) else 0), ("during", int(np.abs(accuracy - self.level).argmin())), ("after", last)]
 
     def maps(self, moments, probe):
@@ -68,11 +74,34 @@ class Run:
             return [] if match is None else 2 * np.flatnonzero(match[probe]) + 1
 
 
-def chance_levels(attention):
-    """{what a guesser knows: its accuracy}."""
-    levels = {"any label": 1 / attention["logits"].shape[-1]}
-    if "context_labels" in attention:
-        levels["a context label"] = np.mean([1 / len(set(row)) for row in attention["context_labels"][:].tolist()])
+def watched_set(file):
+    """The test set whose accuracy the run watches for jumps, which /events says in words; without them ic."""
+    if "events/before" not in file:
+        return "ic"
+    return file["events/before"].attrs["long_name"].split(" ", 1)[0]  # "ic accuracy before the jump"
+
+
+def plateau_end(file, jump):
+    """The step one width before the jump that /events has at this step begins; None where it has none."""
+    if jump is None or "events/step_10" not in file:
+        return None
+    begin, end, width = (file["events"][name][:] for name in ("step_10", "step_90", "width"))
+    found = np.flatnonzero((begin - width <= jump) & (jump <= end + width))
+    return begin[found[0]] - width[found[0]] if len(found) else None
+
+
+def chance_levels(file, evalset):
+    """{what a guesser reads: its accuracy on this test set}, of those that have a formula there."""
+    if "references/guess_accuracy" not in file:
+        return {}
+    group = file["references"]
+    row = [name.decode() for name in group["evalset"][:]].index(evalset)
+    of_guess = dict(zip(group["guess"].asstr()[:], group["guess_accuracy"][row]))
+    levels = {}
+    for guess, label in GUESSES.items():
+        level = of_guess.get(guess, np.nan)
+        if not np.isnan(level) and not np.isclose(level, list(levels.values())).any():
+            levels[label] = level
     return levels
 
 
@@ -103,7 +132,7 @@ def draw_accuracy(ax, run):
                     fontsize=6, color="0.3", path_effects=HALO)
     ax.set_ylim(-0.02, 1.02)
     ax.set_ylabel("accuracy")
-    ax.set_title("(b) accuracy on test sets", loc="left")
+    ax.set_title(f"(b) accuracy; chance on {run.jump_set}" if run.chance else "(b) accuracy on test sets", loc="left")
 
 
 def draw_progress(ax, run, names):
@@ -171,11 +200,13 @@ def draw_maps(figure, run, probe, letter):
 
 def chosen_measures(run, wanted):
     if wanted:
-        for name in wanted:
-            if name not in run.measures:
-                raise WrongInput(f"{run.path} has no measure '{name}'; it has: {', '.join(run.measures)}")
+        check_measures(run.path, wanted, run.measures)
         return wanted
-    return [name for name in MAIN_MEASURES if name in run.measures] or list(run.measures)[:6]
+    moving = [name for name, (_, curve) in run.measures.items() if moves(curve)] or list(run.measures)  # nothing does in one row
+    shown = [name for name in MAIN_MEASURES if name in moving] or moving[:6]
+    if SELF_MEASURE in moving and SELF_MEASURE not in shown and moves(run.measures[SELF_MEASURE][1], SELF_MOVES):
+        shown.append(SELF_MEASURE)
+    return shown
 
 
 def draw(path, options, out):

@@ -105,36 +105,73 @@ def trajectories(data):
     return figure
 
 
-def transition_times(data):
-    """t* with its fits and asymptotes, t* over the asymptote, and local exponents."""
-    n, times, asymptotes = data["n_pairs"][:], data["transition_time"][:], data["asymptote"][:]
-    with plt.rc_context(STYLE):
-        figure = plt.figure(figsize=(7.1, 2.9), layout="constrained")
-        panels, foot = figure.subfigures(2, 1, height_ratios=[2.5, 0.4])
-        a, b, c = panels.subplots(1, 3)
-        handles = []
-        for i, name in enumerate(data["family"].asstr()[:]):
-            shown = np.isfinite(times[i])
-            style = {"color": COLOURS[i % 7], "marker": "osD^v<>"[i % 7], "ms": 3.5}
-            if not shown.any():
-                handles += a.plot([], [], ls="", label=f"${name}$: $t^* = \\infty$", color="0.4", marker="$\\infty$", ms=6)
-                continue
-            exponent, error = data["exponent"][i], data["exponent_standard_error"][i]
-            handles += a.loglog(n[shown], times[i][shown], ls="", label=rf"${name}$: $t^* \propto N^{{{exponent:.3f} \pm {error:.3f}}}$", **style)
+def without_jump(times):
+    """What a legend says of transition times among which there is no jump."""
+    if np.all(np.isinf(times)):
+        return r"$t^* = \infty$"
+    reasons = [("not reached", np.isnan(times)), (r"$t^* = \infty$", np.isinf(times)), ("past it at the start", times == 0)]
+    return ", ".join(reason for reason, holds in reasons if holds.any())
+
+
+def draw_families(axes, data):
+    """t* against N with its fits and asymptotes, t* over the asymptote, and local exponents; returns what the legend shows."""
+    a, b, c = axes
+    n, times, asymptotes, local = (data[name][:] for name in ("n_pairs", "transition_time", "asymptote", "local_exponent"))
+    handles = []
+    for i, name in enumerate(data["family"].asstr()[:]):
+        shown = np.isfinite(times[i]) & (times[i] > 0)
+        style = {"color": COLOURS[i % 7], "marker": "osD^v<>"[i % 7], "ms": 3.5}
+        if not shown.any():
+            handles += a.plot([], [], ls="", label=f"${name}$: {without_jump(times[i])}", color="0.4", marker="x", ms=4)
+            continue
+        last = np.flatnonzero(shown)[-1]
+        label = f"${name}$"
+        if np.isfinite(local[i, last]):
+            label += rf": $t^* \propto N^{{{local[i, last]:.3f}}}$ at $N$ = {n[last]:g}"
+        handles += a.loglog(n[shown], times[i][shown], ls="", label=label, **style)
+        exponent = data["exponent"][i]
+        if np.isfinite(exponent):
             half = n[len(n) // 2 :]  # what is fitted
             a.loglog(half, np.exp(data["fit_intercept"][i]) * half**exponent, color=style["color"], lw=1.2)
-            a.loglog(n, asymptotes[i], color=style["color"], ls=":", lw=1)
-            b.semilogx(n, times[i] / asymptotes[i], lw=1, **style)
-            c.semilogx(n, data["local_exponent"][i], lw=1, **style)
-        handles += a.plot([], [], color="0.4", lw=1.2, label="fit to the larger half of $N$")
-        handles += a.plot([], [], color="0.4", ls=":", lw=1, label="asymptote for large $N$")
-        foot.legend(handles=handles, loc="center", ncol=4, handlelength=1.6)
-        b.axhline(1, color="0.6", lw=0.7, zorder=0)
-        for level in (1.5, 2):
-            c.axhline(level, color="0.6", lw=0.7, zorder=0)
-        titles = ("time of the jump", "against the asymptote", "local exponent")
-        labels = ("$t^*$", "$t^*$ / asymptote", r"$d\,\ln t^* / d\,\ln N$")
-        for ax, letter, title, label in zip((a, b, c), "abc", titles, labels):
+        a.loglog(n, asymptotes[i], color=style["color"], ls=":", lw=1)
+        b.semilogx(n[shown], (times[i] / asymptotes[i])[shown], lw=1, **style)
+        c.semilogx(n, local[i], lw=1, **style)
+    handles += a.plot([], [], color="0.4", lw=1.2, label="one power for the larger half of $N$")
+    handles += a.plot([], [], color="0.4", ls=":", lw=1, label="asymptote for large $N$")
+    b.axhline(1, color="0.6", lw=0.7, zorder=0)
+    for level in (1.5, 2):
+        c.axhline(level, color="0.6", lw=0.7, zorder=0)
+    return handles
+
+
+def draw_by_labels(ax, data):
+    """t* against L / N at one N each."""
+    surplus, times, asymptotes = data["surplus"][:], data["transition_time_by_labels"][:], data["asymptote_by_labels"][:]
+    for i, n in enumerate(data["fixed_n_pairs"][:]):
+        shown = np.isfinite(times[i]) & (times[i] > 0)
+        ratio, colour = (1 + surplus / n)[shown], COLOURS[-1 - i % 7]
+        ax.loglog(ratio, times[i][shown], color=colour, marker=".", lw=1, label=f"$N$ = {n:g}")
+        ax.loglog(ratio, asymptotes[i][shown], color=colour, ls=":", lw=1)
+    ticks = [1, 2, 4, 8, 16]
+    ax.set_xticks(ticks, [f"{tick}" for tick in ticks])
+    ax.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
+    ax.legend()
+
+
+def transition_times(data):
+    """When the jump comes: against N along families of L, and against L."""
+    by_labels = "fixed_n_pairs" in data
+    with plt.rc_context(STYLE):
+        figure = plt.figure(figsize=(9.4 if by_labels else 7.1, 2.9), layout="constrained")
+        panels, foot = figure.subfigures(2, 1, height_ratios=[2.5, 0.4])
+        axes = panels.subplots(1, 4 if by_labels else 3)
+        foot.legend(handles=draw_families(axes[:3], data), loc="center", ncol=4, handlelength=1.6)
+        titles = ["time of the jump", "against the asymptote", "local exponent", "at fixed $N$"]
+        ylabels = ["$t^*$", "$t^*$ / asymptote", r"$d\,\ln t^* / d\,\ln N$", "$t^*$"]
+        for ax, letter, title, label in zip(axes, "abcd", titles, ylabels):
             ax.set(xlabel="pairs $N$", ylabel=label)
             ax.set_title(f"({letter}) {title}", loc="left")
+        if by_labels:
+            draw_by_labels(axes[3], data)
+            axes[3].set_xlabel("labels a pair $L / N$")
     return figure

@@ -4,9 +4,10 @@ numbers."""
 import h5py
 import matplotlib.pyplot as plt
 
-from plots.common import COLOURS, DASHES, STYLE, check_groups, draw_train_loss, measure_curve, test_set
+from plots.common import COLOURS, DASHES, STYLE, check_groups, check_measures, draw_train_loss, measure_curve, moves, test_set
 
 OPTIONS = {"log_step": False, "measures": None}
+MAIN_MEASURES = ["content_match", "copy_weight", "target_item_label"]
 # (test set, measure, label): novel items ask for the context, contexts without the target for the weights.
 ACCURACIES = [
     ("iid", "accuracy", "both, iid"),
@@ -36,10 +37,12 @@ def draw_accuracies(ax, file):
 
 
 def draw_measures(ax, file, wanted):
+    """Those asked for, or else the main ones that move: a part that is left out has numbers that do not."""
     progress = file["progress"]
-    names = wanted or [name for name in ("content_match", "copy_weight", "target_item_label") if name in progress]
-    for i, name in enumerate(names):
-        label, curve = measure_curve(name, progress[name])
+    curves = {name: measure_curve(name, data) for name, data in progress.items() if "CLASS" not in data.attrs}
+    check_measures(file.filename, wanted or [], curves)
+    for i, name in enumerate(wanted or [name for name in MAIN_MEASURES if name in curves and moves(curves[name][1])]):
+        label, curve = curves[name]
         ax.plot(progress["step"][:], curve, color=COLOURS[i % 7], ls=DASHES[i % 7], label=label)
     ax.set_ylabel("value")
     ax.set_title("(c) attention's numbers", loc="left")

@@ -9,8 +9,8 @@ from plots.common import (
     COLOURS,
     DASHES,
     STYLE,
-    WrongInput,
     check_groups,
+    check_measures,
     draw_train_loss,
     log_step_axis,
     measure_curve,
@@ -67,20 +67,11 @@ def draw_divergence(ax, file, which):
 
 
 def draw_measures(ax, path, progress, wanted):
+    """Of each measure the layer and head where it changes most."""
     known = [name for name, data in progress.items() if not h5py.h5ds.is_scale(data.id) and name != BY_POSITION]
-    for name in wanted or []:
-        if name not in known:
-            raise WrongInput(f"{path} has no measure '{name}'; it has: {', '.join(known)}")
-    curves = []
-    for name in wanted or known:
-        values = progress[name][:]
-        if values.ndim == 1:
-            curves.append(measure_curve(name, progress[name]))
-            continue
-        for place in np.ndindex(values.shape[1:]):
-            where = ", ".join(f"{axis} {at}" for axis, at in zip(("layer", "head"), place))
-            curves.append((f"{name.replace('_', ' ')} ({where})", values[(slice(None), *place)]))
-    for i, (label, values) in enumerate(curves):
+    check_measures(path, wanted or [], known)
+    for i, name in enumerate(wanted or known):
+        label, values = measure_curve(name, progress[name])
         ax.plot(progress["step"][:], values, **style_of(i), label=label)
 
 

@@ -61,6 +61,15 @@ class Clamps(CommandTest):
                                ('["0.0 zero", "1.0 copy"]', "model.clamps: entry 1, '1.0 copy': there is no pattern 'copy'"),
                                ('["0.0 zero 2"]', "strength 2 is not in (0, 1]")):
             self.assertIn(message, self.saltus("eval", "run", "--overwrite", "model.clamps=" + value, rc=2)[1])
+        self.assertIn("'model.circuit_losses=true': this would change nothing: the run's weights are given",
+                      self.saltus("eval", "run", "--overwrite", "model.circuit_losses=true", rc=2)[1])
+        outside = ["task.target_in_context=false", "task.p_novel=0"]
+        for pattern in ("induction", "items", "not_induction"):
+            self.assertIn(f"model.clamps: entry 1, '1.* {pattern}': with task.target_in_context false nothing in the context is of the target's",
+                          self.train("out", f'model.clamps=["0.* zero", "1.* {pattern}"]', *outside, rc=2)[1])
+        self.train("out", 'model.clamps=["1.* only_labels"]', *outside)
+        self.assertIn("model.circuit_losses: the induction circuit copies the label of the target's class, and with task.target_in_context false",
+                      self.train("without", "model.circuit_losses=true", *outside, rc=2)[1])
         self.assertIn("model.circuit_losses: the induction circuit is one of two layers, and n_layers is 3",
                       self.train("deep", "model.circuit_losses=true", "model.n_layers=3", rc=2)[1])
 

@@ -1,4 +1,5 @@
 """Training the reduced models of in-context classification, and the figures of their runs."""
+import os
 import pathlib
 import subprocess
 import unittest
@@ -57,6 +58,26 @@ class ReducedModelsTest(CommandTest):
         figure = self.figure()
         for words in ("in context alone", "in weights alone", "copy weight"):
             self.assertIn(words, figure)
+
+    def test_what_says_nothing_of_a_trained_model_is_refused(self):
+        self.trained(MINIMAL).close()
+        for key in ("previous_token", "match"):
+            self.assertIn(f"'model.{key}.start=2': this would change nothing: the run's weights are given",
+                          self.saltus("eval", "run", f"model.{key}.start=2", rc=2)[1])
+        self.saltus("eval", "run", "model.labels.start=2")  # held there, and so no weight
+        held = [f"model.{key}.train=false" for key in ("previous_token", "match")]
+        self.assertIn("model.scalar_scale: scalar_scale 0.5 is about what is trained, and none of the three numbers is: use 1",
+                      self.train("held", *held, "model.scalar_scale=0.5", config=self.path("config.yaml"), rc=2)[1])
+        self.trained(SPLIT, "--overwrite").close()
+        self.assertIn("'model.copy.start=2': this would change nothing", self.saltus("eval", "run", "model.copy.start=2", rc=2)[1])
+
+    def test_a_split_model_needs_labels_to_memorise_and_to_copy(self):
+        config = self.write("config.yaml", SPLIT)
+        for override, message in (("task.label_law=relabelled", "task.label_law: label_law is relabelled; the MLP memorises the labels"),
+                                  ("task.n_maps=2", "task.n_maps: n_maps is 2; the MLP memorises the labels"),
+                                  ("task.target_in_context=false", "task.target_in_context: target_in_context is false; the part in context")):
+            self.assertIn(message, self.train("refused", override, config=config, rc=2)[1])
+        self.assertFalse(os.path.exists(self.path("refused")))
 
     def test_a_split_model_of_one_part_has_a_figure_too(self):
         with self.trained(SPLIT, "model.parts=in_weights") as run:

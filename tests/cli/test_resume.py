@@ -180,6 +180,24 @@ class Resume(CommandTest):
             self.assertEqual(before, {name: f.attrs[name] for name in names})
             self.assertGreater(f.attrs["wall_s"], seconds)
 
+    def test_a_run_killed_before_its_first_saved_state_keeps_where_it_came_from(self):
+        process = subprocess.Popen([SALTUS, "train", SMALL, "steps=100000000", "checkpoints.every=100000000", "--out", self.path("run"), "--quiet"],
+                                   stdout=subprocess.DEVNULL)
+        while not os.path.exists(self.path("run", "run.h5")):
+            time.sleep(0.005)
+        process.kill()
+        process.wait()
+        self.assertFalse(os.path.exists(self.path("run", "state.bin")))
+        names = ["config_source_yaml", "overrides", "created"]
+        with h5py.File(self.path("run/run.h5")) as f:
+            before = {name: f.attrs[name] for name in names}
+        self.resume("run", "steps=1")
+        with h5py.File(self.path("run/run.h5")) as f:
+            self.assertEqual(before, {name: f.attrs[name] for name in names})
+            self.assertEqual(f.attrs["overrides"], "steps=100000000 checkpoints.every=100000000")
+            self.assertRegex(f.attrs["resumed"], "^step 0, .*: no state had been saved$")
+        self.assertEqual(sorted(os.listdir(self.path("run"))), ["config.yaml", "run.h5"])
+
     def test_a_folder_without_a_run_and_a_damaged_state_are_refused(self):
         _, err = self.resume("nowhere", rc=2)
         self.assertIn(f"{self.path('nowhere')} holds no run", err)

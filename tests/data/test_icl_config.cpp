@@ -68,6 +68,10 @@ TEST_CASE("icl_classification refuses knobs that contradict each other and says 
   CHECK_THAT(refusal("p_novel_end: 0.5"), Contains("p_novel_end 0.5 with p_novel_steps 0"));
   CHECK_THAT(refusal("p_novel_steps: 10"), Contains("p_novel_end null with p_novel_steps 10"));
   CHECK_THAT(refusal("redraw_steps: 10"), Contains("redraw_steps 10 needs redraw_every"));
+  CHECK_THAT(refusal("{exemplars: 4, within_class_noise: 0}"), Contains("exemplars 4") && Contains("are alike"));
+  CHECK_THAT(refusal("{redraw_every: 5, p_novel: 1}"), Contains("redraw_every 5") && Contains("p_novel below 1"));
+  CHECK_THAT(refusal("{redraw_every: 5, p_novel: 1, p_novel_end: 1, p_novel_steps: 9}"), Contains("redraw_every 5"));
+  CHECK(refusal("{redraw_every: 5, p_novel: 1, p_novel_end: 0.5, p_novel_steps: 9}") == "");
   CHECK_THAT(refusal("labels_per_class: 3"), Contains("labels_per_class 3 must divide n_labels 32"));
   CHECK_THAT(refusal("labels_per_class: 32"), Contains("labels_per_class 32") && Contains("be less"));
   CHECK_THAT(refusal("n_common: 256"), Contains("n_common 256 leaves no rare class of n_classes 256"));

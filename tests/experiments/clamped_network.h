@@ -31,11 +31,15 @@ struct Attention {
     if (count == 0) return;
     for (std::size_t j = 0; j <= query; ++j) p[j] = (1 - s) * p[j] + (wanted(j) ? s / count : 0);
   }
-  /// Takes the share s off the keys that `unwanted` names, and scales all to a sum of 1.
+  /// Takes the share s off the keys that `unwanted` names, and scales all to the sum that there was, if anything is
+  /// left.
   void remove(double s, const std::function<bool(std::size_t key)>& unwanted) {
-    double total = 0;
-    for (std::size_t j = 0; j <= query; ++j) total += p[j] *= unwanted(j) ? 1 - s : 1;
-    for (double& x : p) x /= total;
+    double before = 0, total = 0;
+    for (std::size_t j = 0; j <= query; ++j) {
+      before += p[j];
+      total += p[j] *= unwanted(j) ? 1 - s : 1;
+    }
+    for (double& x : p) x *= total > 0 ? before / total : 1;
   }
 };
 

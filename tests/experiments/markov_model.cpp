@@ -296,6 +296,7 @@ TEST_CASE("markov_chains: models that cannot be made are refused") {
     return "accepted";
   };
   CHECK(refusal("n_heads: 3") == "model.yaml:1:10: error: n_heads: n_heads (3) must divide d_model (16)");
+  CHECK(refusal("{kind: minimal, n_heads: 3}") == "accepted");  // which has no heads
   CHECK(refusal("positions: rotary") ==
         "model.yaml:1:12: error: positions: must be one of relative, relative_bias, learned, one_hot, got 'rotary'");
   CHECK(refusal("kind: linear") ==

@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "data/owned_batch.h"
+#include "data/transition_matrices.h"
 #include "experiments/markov_chains/predictors.h"
 #include "experiments/markov_chains/probes.h"
 
@@ -151,6 +152,31 @@ TEST_CASE("markov_chains: under the prior no counting predictor loses less than 
   CHECK(risk[2] < risk[1]);
   CHECK(risk[1] < risk[0]);
   CHECK(risk[0] == Approx(std::log(3)));
+}
+
+TEST_CASE(
+    "markov_chains: counts are right of a uniform start, and of a stationary one all but what the first state says") {
+  const double k = 3;
+  for (const char* start : {"uniform", "stationary"}) {
+    const Planted p({.states = 3, .length = 2, .start = start}, 60000);
+    double stay = 0, stay_twice = 0, entropy = 0;
+    for (int i = 0; i < p.size; ++i) {
+      const std::span<const std::int32_t> x = p.tokens(i);
+      stay += x[0] == x[1];
+      stay_twice += x[0] == x[1] && x[1] == p.arrays.batch().i32(MarkovChains::target_field)[2 * i + 1];
+      std::vector<double> P(p.chain(i), p.chain(i) + 9), pi(3);
+      stationary_distribution(P, pi);
+      for (const double s : pi) entropy -= s * std::log(s) / p.size;
+    }
+    const double once = stay / p.size, again = stay_twice / stay;
+    // Counts say 1/3, and 2/4 after one stay. What the best guess of the first gains on that:
+    const double gain = std::log(k) + once * std::log(once) + (1 - once) * std::log((1 - once) / 2);
+    const bool exact = std::string(start) == "uniform";
+    CHECK((once == Approx(1 / k).margin(0.006)) == exact);
+    CHECK((again == Approx(0.5).margin(0.01)) == exact);
+    CHECK(gain == Approx(exact ? 0 : 0.0104).margin(0.0015));
+    CHECK(std::log(k) - entropy == Approx(0.1195).margin(0.002));  // what all positions together can gain
+  }
 }
 
 TEST_CASE("markov_chains: attention to the token before and to those after an equal one, as planted") {

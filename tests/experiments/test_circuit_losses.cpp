@@ -66,6 +66,22 @@ TEST_CASE("restricted and excluded logits are those of a plainly written network
   }
 }
 
+TEST_CASE("the circuits come after the model's own clamps") {
+  ModelConfig given = with_circuits(2);
+  given.clamps = {"1.0 induction", "0.1 zero"};
+  Network n(small_task(), given, 3, Purpose::measure);
+  n.randomise(31);
+  const auto logits = [&](const char* name) { return value(n.graph, n.graph.tapped(name), n.leaves); };
+  const auto own = [](Attention& a) {
+    if (a.at(1, 0) && a.is_target()) a.mix(1, [&](std::size_t j) { return a.on_right_label(j); });
+    if (a.at(0, 1)) std::fill(a.p.begin(), a.p.end(), 0);
+  };
+  const std::vector<double> excluded = ClampedNetwork(n, [&](Attention& a) { own(a), exclude_circuit(a); }).logits();
+  CHECK(relative_difference(logits("excluded.logits"), excluded) < 1e-12);
+  CHECK(relative_difference(logits("logits"), excluded) > 1e-3);  // of head 0 nothing is left
+  CHECK(relative_difference(logits("restricted.logits"), ClampedNetwork(n, restrict_to_circuit).logits()) < 1e-12);
+}
+
 TEST_CASE("circuit losses are what the progress set has under the circuit's clamps, behind the other measures") {
   for (std::int64_t heads : {1, 2}) {
     const Evaluator::Result with = measured(with_circuits(heads));

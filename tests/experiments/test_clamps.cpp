@@ -71,8 +71,8 @@ const std::vector<Case>& cases() {
            for (double& p : a.p) p *= a.layer == 0 ? 0 : 0.5;
          }
        }},
-      // One after the other; what is forbidden comes first.
-      {{"0.0 zero", "0.0 own_item", "1.1 induction 0.5", "1.1 only_labels"},
+      // One after the other.
+      {{"0.0 zero", "0.0 own_item", "1.1 only_labels", "1.1 induction 0.5"},
        [](Attention& a) {
          if (a.at(0, 0)) {
            std::fill(a.p.begin(), a.p.end(), 0);
@@ -81,6 +81,22 @@ const std::vector<Case>& cases() {
          if (!a.at(1, 1) || !a.is_target()) return;
          a.remove(1, [](std::size_t j) { return j % 2 == 0; });
          a.mix(0.5, [&](std::size_t j) { return a.on_right_label(j); });
+       }},
+      {{"1.1 uniform 0.5", "*.* not_induction 0.75", "1.1 zero 0.25", "1.1 only_labels"},
+       [](Attention& a) {
+         const bool put = a.at(1, 1);
+         if (put) a.mix(0.5, [](std::size_t) { return true; });
+         if (a.is_target()) a.remove(0.75, [&](std::size_t j) { return a.on_right_label(j); });
+         if (!put) return;
+         for (double& p : a.p) p *= 0.75;
+         if (a.is_target()) a.remove(1, [](std::size_t j) { return j % 2 == 0; });
+       }},
+      // Nothing is left of what was put in place.
+      {{"1.0 induction", "1.* not_induction"},
+       [](Attention& a) {
+         if (a.layer != 1 || !a.is_target()) return;
+         if (a.head == 0) a.mix(1, [&](std::size_t j) { return a.on_right_label(j); });
+         a.remove(1, [&](std::size_t j) { return a.on_right_label(j); });
        }},
   };
   return all;
@@ -141,6 +157,10 @@ TEST_CASE("what is no clamp is refused with what is allowed") {
   CHECK(problem("0.0 zero half") == "'half' is neither a strength in (0, 1] nor queries: all, items, labels, target");
   CHECK(problem("0.0 induction items") == "induction is for target queries only");
   CHECK(problem("0.0 own_item target") == "own_item is for labels queries only");
+  CHECK(problem("0.0 zero 0.5 labels 0.25") == "it has two strengths, 0.5 and 0.25: give one");
+  CHECK(problem("0.0 zero labels items") ==
+        "it names queries twice, labels and items: give one word, or a clamp for each");
+  CHECK(problem("0.0 zero labels 0.5").empty());
 }
 
 TEST_CASE("every clamp does what a hand in a plainly written network does, in training and in measuring") {

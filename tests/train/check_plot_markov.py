@@ -30,22 +30,26 @@ def write_group(file, name, coordinates, variables):
             data.dims[i].attach_scale(group[axis])
 
 
-def write_run(path, rows, minimal=False):
-    """A run whose divergence is least from each predictor in turn."""
+def write_run(path, rows, minimal=False, heads=1):
+    """A run whose divergence is least from each predictor in turn, and in which the last head of a layer of its own moves, if any does."""
     steps, sets, T = 10 * np.arange(rows), ["iid", "unigram_misleads"], 5
     kl = np.abs(np.linspace(0, 2.5, rows)[:, None, None] - np.arange(4)) * np.ones((1, 2, 1))
     measures = {"loss_by_position": (["step", "position"], np.ones((rows, T)))}
     if minimal:
         measures |= {name: (["step"], steps / 10) for name in ("v_previous", "v_rest", "W_diagonal", "W_off_diagonal")}
     else:
-        measures |= {name: (["step", "layer", "head"], np.ones((rows, 2, 1))) for name in ("prev_token", "induction")}
+        for layer, name in enumerate(("prev_token", "induction")):
+            values = np.ones((rows, 2, heads))
+            values[:, layer, -1] += np.linspace(0, 1, rows)
+            values[:, 1 - layer] += 0.1 * np.linspace(0, 1, rows)[:, None]
+            measures[name] = (["step", "layer", "head"], values)
         measures["induction_chance"] = (["step"], np.full(rows, 0.3))
     with h5py.File(path, "w") as file:
         file.attrs.update(system="markov_chains", status="done", config_yaml="system: markov_chains\n")
         write_group(file, "train", {"step": steps}, {"loss": (["step"], 1 + 0 * steps)})
         write_group(file, "eval", {"step": steps, "evalset": sets, "predictor": PREDICTORS},
                     {"loss": (["step", "evalset"], np.ones((rows, 2))), "kl": (["step", "evalset", "predictor"], kl)})
-        write_group(file, "progress", {"step": steps, "layer": [0, 1], "head": [0], "position": np.arange(T)}, measures)
+        write_group(file, "progress", {"step": steps, "layer": [0, 1], "head": np.arange(heads), "position": np.arange(T)}, measures)
         write_group(file, "references", {"evalset": sets, "predictor": PREDICTORS, "position": np.arange(T)},
                     {"risk": (["evalset", "predictor"], [[1.1, 1.0, 0.9, 0.8], [1.1, 1.2, 0.7, 0.6]]),
                      "risk_by_position": (["evalset", "predictor", "position"], np.ones((2, 4, T)))})
@@ -70,12 +74,17 @@ def check_figures(folder):
     for rows in (1, 2, 4, 20):  # as many as layers, heads or predictors
         write_run(folder / "run.h5", rows)
         text = words_in(folder / "run.h5")
-        for words in ("unigram 1.000", "bigram 0.900", "unigram misleads", "prev token (layer 0, head 0)", "induction (layer 1, head 0)",
+        for words in ("unigram 1.000", "bigram 0.900", "unigram misleads", "prev token (layer 0", "induction (layer ",
                       "induction chance", "(d) loss along a sequence"):
             assert words in text, (rows, words)
         assert "loss by position" not in text and ">layer<" not in text
     assert "bigram 0.700" in words_in(folder / "run.h5", "--set", "unigram_misleads")
     assert "optimizer step" in words_in(folder / "run.h5", "--log-step")
+    assert "induction (layer 1)" in words_in(folder / "run.h5")
+    write_run(folder / "heads.h5", 20, heads=2)
+    text = words_in(folder / "heads.h5")
+    for words in ("prev token (layer 0, head 1)", "induction (layer 1, head 1)"):
+        assert words in text and text.count(words.split(" (")[0] + " (") == 1, "of every measure the place that changes most, and no other"
     text = words_in(folder / "run.h5", "--measures", "induction")
     assert "induction (layer 1" in text and "prev token" not in text
     write_run(folder / "minimal.h5", 20, minimal=True)

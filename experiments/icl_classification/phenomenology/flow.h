@@ -43,9 +43,9 @@ struct Transition {
 Transition transition(const NestedLogits& model, const Descent& descent, double last_time,
                       const OdeTolerance& tolerance = {});
 
-/// t* to leading order in N at a fixed small share or number L - N, for positive rates and a start with xi, alpha >= 0
-/// and beta_1 of order 1. Before the jump xi << N and p << 1, so p = e^beta_1 / M and the attention is even, and the
-/// flow is, with k = L - N and S = 1 + c / N,
+/// t* to leading order in N at a fixed small share or number L - N and a fixed M / N, for positive rates and a start
+/// with xi, alpha >= 0 and beta_1 of order 1. Before the jump xi << N and p << 1, so p = e^beta_1 / M and the attention
+/// is even, and the flow is, with k = L - N and S = 1 + c / N,
 ///   xi' = r_xi (k / N + alpha e^beta_1 / M) / (L S),  alpha' = r_alpha xi e^beta_1 / (M N S),
 ///   beta_1' = r_beta_1 xi alpha e^beta_1 / (M N S).
 /// Then beta_1 - r_beta_1 alpha^2 / (2 r_alpha) is conserved, xi^2 is an integral over alpha, and so is the time at

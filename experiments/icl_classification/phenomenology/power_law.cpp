@@ -1,7 +1,6 @@
 #include "experiments/icl_classification/phenomenology/power_law.h"
 
 #include <cmath>
-#include <limits>
 
 #include "core/check.h"
 
@@ -27,8 +26,7 @@ PowerLaw fit_power_law(std::span<const double> x, std::span<const double> y) {
   for (std::size_t i = 0; i < x.size(); ++i) {
     residual += std::pow(std::log(y[i]) - intercept - exponent * std::log(x[i]), 2);
   }
-  const double error = n > 2 ? std::sqrt(residual / (n - 2) / xx) : std::numeric_limits<double>::quiet_NaN();
-  return {exponent, intercept, error};
+  return {exponent, intercept, std::sqrt(residual / n)};
 }
 
 }  // namespace saltus::icl_classification

@@ -218,7 +218,7 @@ def report(curves, sets, set_numbers, x_key, digits):
             y, x = runs[..., number], positions(values)[0]
             flat_x, flat_y = np.repeat(x, y.shape[1]), y.ravel()
             kept = np.isfinite(flat_y)
-            trend = f"   tau {kendall(flat_x[kept], flat_y[kept]):+.2f}" if all(map(is_number, values)) and len(values) > 1 and kept.sum() > 1 else ""
+            trend = f"   tau {kendall(flat_x[kept], flat_y[kept]):+.2f}" if all(map(is_number, values)) and len(set(flat_x[kept])) > 1 else ""
             print(f"  {name:10} against {x_key}: {', '.join(cell(v, row, digits) for v, row in zip(values, y))}{trend}")
 
 

@@ -1,12 +1,9 @@
 #include "cli/bench_recording.h"
 
-#include <stdlib.h>
-
 #include <cmath>
-#include <filesystem>
 
 #include "cli/bench_step.h"
-#include "core/check.h"
+#include "data/text/files.h"
 #include "train/recorder.h"
 #include "train/resume.h"
 
@@ -15,23 +12,6 @@ namespace {
 
 constexpr int repetitions = 5;
 constexpr double enough_ms = 500;  // a slow evaluation is timed once
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() : path_((std::filesystem::temp_directory_path() / "saltus-bench-XXXXXX").string()) {
-    check(mkdtemp(path_.data()) != nullptr, "cannot make a temporary folder {}", path_);
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::string run() const { return path_ + "/run"; }
-
- private:
-  std::string path_;
-};
 
 /// How often a step is due, as a share of the config's steps; the first million stand for more.
 template <class Due>
@@ -88,7 +68,7 @@ class RunPieces {
   }
   RunOptions begin() const {
     RunOptions options;
-    options.folder = folder_.run();
+    options.folder = (folder_.path() / "run").string();
     options.origin.created = "now";
     begin_run(options, config_);
     return options;

@@ -10,6 +10,7 @@
 #include "experiments/registry.h"
 #include "sweep/local_run.h"
 #include "sweep/status.h"
+#include "sweep/sweep_training.h"
 #include "sweep/worker.h"
 
 namespace saltus::cli {
@@ -111,6 +112,11 @@ Action add_work(CLI::App& sweep) {
   add_on_error(*verb, a->options.stop_on_error);
   verb->add_option("--max-jobs", a->options.max_jobs, "train so many at most")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
+  verb->add_option("--workers", a->options.workers,
+                   "how many work on this sweep, this one included: small jobs that are alike are trained several at once, "
+                   "but no more than a worker's share")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
   verb->add_flag("--stay", a->options.stay,
                  "wait while other workers are at work, to take over their jobs should they die");
   verb->add_flag("--quiet", a->options.quiet, "no line for each job");
@@ -122,6 +128,22 @@ Action add_work(CLI::App& sweep) {
     Sweep opened(a->folder);
     return static_cast<int>(work(opened, a->options));
   };
+}
+
+/// What a worker starts for jobs that it trains together; not for people.
+Action add_train_jobs(CLI::App& sweep) {
+  struct Arguments {
+    std::string folder;
+    std::vector<std::string> ids;
+    int threads = 1;
+  };
+  auto a = std::make_shared<Arguments>();
+  CLI::App* verb = sweep.add_subcommand("train", "train some jobs together, in one process");
+  verb->group("");
+  add_folder(*verb, a->folder);
+  verb->add_option("jobs", a->ids, "their ids")->required();
+  verb->add_option("--threads", a->threads)->check(CLI::Range(1, 1024));
+  return [a] { return static_cast<int>(train_jobs(Sweep(a->folder), a->ids, systems(), a->threads)); };
 }
 
 Action add_status(CLI::App& sweep) {
@@ -212,7 +234,7 @@ Action add_sweep(CLI::App& app) {
     Action action = make(*sweep);
     verbs->emplace_back(sweep->get_subcommands([](CLI::App*) { return true; }).back(), std::move(action));
   };
-  for (auto make : {add_create, add_work, add_status, add_retry, add_run}) add(make);
+  for (auto make : {add_create, add_work, add_train_jobs, add_status, add_retry, add_run}) add(make);
   add(add_collect);
   add(add_submit);
   add(add_cancel);

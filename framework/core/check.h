@@ -20,7 +20,8 @@ class Error : public std::runtime_error {
   ExitCode code_;
 };
 
-/// Throws Error with a formatted message unless `ok`. For everything a caller can get wrong; never in a hot loop.
+/// Throws Error with a formatted message unless `ok`. For everything a caller can get wrong; never in a hot loop. Arguments are formatted
+/// when it throws only, so give what is to be shown, not a text of it.
 template <class... Args>
 void check(bool ok, fmt::format_string<Args...> format, Args&&... args) {
   if (!ok) throw Error(fmt::format(format, std::forward<Args>(args)...));

@@ -17,8 +17,7 @@ Shape::Shape(std::span<const std::int64_t> dims) {
 
 int Shape::axis(int i) const {
   const int wrapped = i < 0 ? i + rank_ : i;
-  // Kernels index shapes in their loops: the text is made only where it is shown.
-  if (wrapped < 0 || wrapped >= rank_) throw Error(fmt::format("axis {} does not exist in shape {}", i, str()));
+  check(wrapped >= 0 && wrapped < rank_, "axis {} does not exist in shape {}", i, *this);
   return wrapped;
 }
 
@@ -44,7 +43,7 @@ Shape Shape::without(int i) const {
 }
 
 Shape Shape::inserted(int i, std::int64_t n) const {
-  check(rank_ < max_rank && i >= 0 && i <= rank_, "cannot insert an axis at {} into shape {}", i, str());
+  check(rank_ < max_rank && i >= 0 && i <= rank_, "cannot insert an axis at {} into shape {}", i, *this);
   Shape out = *this;
   const auto first = out.dims_.begin() + i;
   std::copy_backward(first, out.dims_.begin() + rank_, out.dims_.begin() + rank_ + 1);
@@ -60,10 +59,14 @@ Shape broadcast(const Shape& a, const Shape& b) {
   std::array<std::int64_t, Shape::max_rank> dims{};
   for (int i = 1; i <= rank; ++i) {
     const std::int64_t x = i <= a.rank() ? a[-i] : 1, y = i <= b.rank() ? b[-i] : 1;
-    check(x == y || x == 1 || y == 1, "shapes {} and {} do not broadcast", a.str(), b.str());
+    check(x == y || x == 1 || y == 1, "shapes {} and {} do not broadcast", a, b);
     dims[static_cast<std::size_t>(rank - i)] = x == 1 ? y : x;
   }
   return Shape(std::span<const std::int64_t>(dims.data(), static_cast<std::size_t>(rank)));
 }
 
 }  // namespace saltus
+
+fmt::format_context::iterator fmt::formatter<saltus::Shape>::format(const saltus::Shape& shape, fmt::format_context& context) const {
+  return fmt::formatter<fmt::string_view>::format(shape.str(), context);
+}

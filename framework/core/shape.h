@@ -1,4 +1,6 @@
 #pragma once
+#include <fmt/core.h>
+
 #include <array>
 #include <cstdint>
 #include <initializer_list>
@@ -48,3 +50,9 @@ class Shape {
 Shape broadcast(const Shape& a, const Shape& b);
 
 }  // namespace saltus
+
+/// Shapes are given to check() as they are: kernels check shapes at every call, and a text made there would cost more than they do.
+template <>
+struct fmt::formatter<saltus::Shape> : fmt::formatter<fmt::string_view> {
+  fmt::format_context::iterator format(const saltus::Shape& shape, fmt::format_context& context) const;
+};

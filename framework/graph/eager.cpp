@@ -18,7 +18,7 @@ auto leaf(const Map& given, const Node& node) {
   const auto found = given.find(node.name);
   check(found != given.end(), "leaf '{}' is not given", node.name);
   check(static_cast<std::int64_t>(found->second.size()) == node.shape.size(), "leaf '{}' of shape {} got {} values", node.name,
-        node.shape.str(), found->second.size());
+        node.shape, found->second.size());
   return found->second;
 }
 
@@ -32,6 +32,16 @@ auto kernel_of(const OpDef& op, Kernels kernels) {
   }
 }
 
+/// The elements of a view's input that it shows.
+template <class Real>
+Memory<Real> view_of(const Memory<Real>& whole, std::int64_t first, std::int64_t size) {
+  const auto part = [first, size](const auto& all) {
+    using All = std::remove_cvref_t<decltype(all)>;
+    return all.empty() ? All{} : All(all.begin() + first, all.begin() + first + size);
+  };
+  return {part(whole.values), part(whole.indices)};
+}
+
 template <class Real>
 void compute(const Graph& graph, int id, std::vector<Memory<Real>>& memory, Kernels kernels) {
   const Node& node = graph.node(id);
@@ -43,13 +53,13 @@ void compute(const Graph& graph, int id, std::vector<Memory<Real>>& memory, Kern
     in.push_back({&graph.node(i).shape, index ? static_cast<void*>(m.indices.data()) : static_cast<void*>(m.values.data())});
     vars.push_back({const_cast<Graph*>(&graph), i});
   }
-  std::vector<Real>& out = memory[static_cast<std::size_t>(id)].values;
-  out.resize(static_cast<std::size_t>(node.shape.size()));
   if (node.op->view_offset) {
-    const auto first = static_cast<const Real*>(in[0].data) + node.op->view_offset({vars, node.attrs});
-    out.assign(first, first + node.shape.size());
+    const Memory<Real>& whole = memory[static_cast<std::size_t>(node.inputs[0])];
+    memory[static_cast<std::size_t>(id)] = view_of(whole, node.op->view_offset({vars, node.attrs}), node.shape.size());
     return;
   }
+  std::vector<Real>& out = memory[static_cast<std::size_t>(id)].values;
+  out.resize(static_cast<std::size_t>(node.shape.size()));
   const auto kernel = kernel_of<Real>(*node.op, kernels);
   check(kernel != nullptr, "{}: no such kernel", node.op->name);
   kernel({in, {&node.shape, out.data()}, node.attrs});

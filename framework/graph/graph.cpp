@@ -59,7 +59,7 @@ Var Graph::leaf(const OpDef& op, std::string name, Shape shape, DType dtype) {
   if (const auto found = named_.find(name); found != named_.end()) {
     const Node& before = node(found->second);
     check(before.op == &op && before.shape == shape && before.dtype == dtype, "{} '{}' of shape {} is recorded as {} of shape {} already", op.name,
-          name, shape.str(), before.op->name, before.shape.str());
+          name, shape, before.op->name, before.shape);
     return {this, found->second};
   }
   const Var v = append({&op, {}, {}, shape, dtype, name});
@@ -72,7 +72,7 @@ Var Graph::input(std::string name, Shape shape, DType dtype) { return leaf(input
 Var Graph::param(std::string name, Shape shape) { return leaf(param_op, std::move(name), shape, DType::f32); }
 
 Var Graph::constant(std::vector<double> values, Shape shape) {
-  check(static_cast<std::int64_t>(values.size()) == shape.size(), "constant of shape {} got {} values", shape.str(), values.size());
+  check(static_cast<std::int64_t>(values.size()) == shape.size(), "constant of shape {} got {} values", shape, values.size());
   const Var v = append({&constant_op, {}, {}, shape, DType::f32, ""});
   constants_[v.id] = std::move(values);
   return v;
@@ -84,9 +84,10 @@ Var Graph::record(const OpDef& op, std::span<const Var> in, const Attrs& attrs) 
   for (std::size_t i = 0; i < in.size(); ++i) {
     check(in[i].graph == this, "{}: input {} belongs to another graph", where, i);
     const DType want = (op.index_inputs >> i & 1u) ? DType::i32 : DType::f32;
-    check(in[i].dtype() == want, "{}: input {} must be {}", where, i, want == DType::i32 ? "i32 indices" : "f32");
+    check(op.view_offset || in[i].dtype() == want, "{}: input {} must be {}", where, i, want == DType::i32 ? "i32 indices" : "f32");
     node.inputs.push_back(in[i].id);
   }
+  if (op.view_offset) node.dtype = in[0].dtype();
   try {
     node.shape = op.shape({in, attrs});
   } catch (const Error& e) {

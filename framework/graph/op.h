@@ -79,13 +79,16 @@ struct OpDef {
   void (*cpu)(const KernelArgs<float>&) = nullptr;
   /// A fused op's meaning in plain ops: its slow path, its test oracle, and its gradient of any order.
   Var (*decompose)(std::span<const Var> in, const Attrs&) = nullptr;
+  /// The op for several runs at once (autodiff/runs.h): every operand has the runs as a leading axis, [run, ...], or [1, ...] where all runs
+  /// share it. Run r of the output has the very bits that the op gives for run r alone. Null: runs are taken one after the other.
+  Var (*over_runs)(std::span<const Var> in, const Attrs& attrs) = nullptr;
   /// Floating-point operations of one call, for plans and floors; null means one an output element.
   double (*flops)(const ShapeArgs&, const Shape& out) = nullptr;
   /// Which inputs (bit i) hold i32 indices; all others are f32.
   unsigned index_inputs = 0;
   /// Output element i depends on element i of the inputs of the same shape only, so the output may overwrite such an input.
   bool inplace = false;
-  /// The output is input 0's memory under another shape, from element view_offset() on: no instruction is run for it.
+  /// The output is input 0's memory under another shape, from element view_offset() on, f32 or i32: no instruction is run for it.
   std::int64_t (*view_offset)(const ShapeArgs&) = nullptr;
   /// Value comes from outside: an input, a parameter or a constant.
   bool leaf = false;

@@ -1,5 +1,7 @@
 #include "nn/attention.h"
 
+#include "nn/causal_sums.h"
+
 namespace saltus {
 namespace {
 
@@ -26,28 +28,22 @@ AttentionOutput attend_from_last(const Residual& x, const AttentionWeights& w, c
   const Var scores = scaled(x.dots(u), options);                   // [head, batch, 1, key]
   const Var pattern = options.pattern ? options.pattern(scores) : softmax(scores);
   const Var context = x.weighted(pattern);                         // [head, batch, d_model]
-  return {project_out(matmul(context, w.W_V), w, s), pattern, reshape(context, context.shape().inserted(2, 1))};
+  return {project_out(matmul(context, w.W_V), w, s), pattern, {}};
 }
 
 /// rows [1, batch*position, d_model] through w [head, d_model, n].
 Var project(Var rows, Var w, const AttentionOptions& options) {
-  return options.one_hot > 0 ? one_hot_matmul(rows, w, options.one_hot) : matmul(rows, w);
+  return options.one_hot > 0 ? one_hot_matmul(rows, w, options.one_hot, options.repeated) : matmul(rows, w);
 }
-
-/// A sequence's rows of `width` numbers that fit into the first cache are multiplied by the triangle alone; longer ones by oneDNN, whole.
-bool by_triangle(std::int64_t tokens, std::int64_t width) { return tokens * width <= 8192; }
-
-Var dots(Var q, Var k) { return by_triangle(q.shape()[-2], q.shape()[-1]) ? causal_dots(q, k) : matmul(q, k, false, true); }
-Var weighted(Var pattern, Var x) { return by_triangle(x.shape()[-2], x.shape()[-1]) ? causal_apply(pattern, x) : matmul(pattern, x); }
 
 Var all_scores(Var x, Var rows, const AttentionWeights& w, const Sizes& s, const AttentionOptions& options) {
   if (2 * s.d_head <= s.d_model) {
     const Var q = reshape(project(rows, w.W_Q, options), {s.heads, s.batch, s.tokens, s.d_head});
     const Var k = reshape(project(rows, w.W_K, options), {s.heads, s.batch, s.tokens, s.d_head});
-    return dots(q, k);
+    return causal_scores(q, k);
   }
   const Var qk = project(rows, matmul(w.W_Q, w.W_K, false, true), options);  // one d_model x d_model matrix a step
-  return dots(reshape(qk, {s.heads, s.batch, s.tokens, s.d_model}), x);
+  return causal_scores(reshape(qk, {s.heads, s.batch, s.tokens, s.d_model}), x);
 }
 
 AttentionOutput attend_from_all(Var value, const AttentionWeights& w, const AttentionOptions& options) {
@@ -58,10 +54,10 @@ AttentionOutput attend_from_all(Var value, const AttentionWeights& w, const Atte
   const Var pattern = options.pattern ? options.pattern(scores) : causal_softmax(scores);
   if (s.d_value < s.d_model) {
     const Var v = reshape(project(rows, w.W_V, options), {s.heads, s.batch, s.tokens, s.d_value});
-    return {project_out(reshape(weighted(pattern, v), {s.heads, s.batch * s.tokens, s.d_value}), w, s), pattern, {}};
+    return {project_out(reshape(causal_sums(pattern, v), {s.heads, s.batch * s.tokens, s.d_value}), w, s), pattern, {}};
   }
-  const Var context = weighted(pattern, x);  // [head, batch, query, d_model]
-  return {project_out(matmul(reshape(context, {s.heads, s.batch * s.tokens, s.d_model}), w.W_V), w, s), pattern, context};
+  const Var context = causal_sums(pattern, x);  // [head, batch, query, d_model]
+  return {project_out(matmul(reshape(context, {s.heads, s.batch * s.tokens, s.d_model}), w.W_V), w, s), pattern, value};
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ struct AttentionWeights {
 struct AttentionOptions {
   double scale = 1;              // of the scores, before softmax
   std::int64_t one_hot = 0;      // the first so many features of x are a one-hot code, such as a position's: looked up, not multiplied
+  RepeatedRows repeated = {};    // with one_hot: tokens that are equal but for that code, [batch, pair] of a sequence's 2 pairs + 1 tokens
   bool last_query_only = false;  // outputs for the last position only: all that a classifier of the last token needs
   /// Makes the pattern out of the scaled scores, both [head, batch, query, key]; null: causal softmax. For experiments that put something
   /// else in its place. What it leaves out of the scores is not computed.
@@ -27,7 +28,7 @@ struct AttentionOptions {
 struct AttentionOutput {
   Var out;      // [batch, query, d_model], summed over heads
   Var pattern;  // [head, batch, query, key]
-  Var context;  // [head, batch, query, d_model]: sum_j pattern_ij x_j, before W_V; empty where W_V was applied first
+  Var read;     // [batch, position, d_model]: out = sum over heads of pattern read W_V W_O; empty where it is not put together so
 };
 
 /// Causal softmax attention. Per head: pattern_ij = softmax over j <= i of scale (x_i W_Q) . (x_j W_K), out_i = sum_j pattern_ij x_j W_V W_O.

@@ -21,6 +21,7 @@ extern const OpDef add_op = {.name = "add",
                            .reference_f32 = reference<float>,
                            .reference_f64 = reference<double>,
                            .cpu = ops::zip_cpu<kernels::add>,
+                           .over_runs = ops::by_broadcast<add_op>,
                            .inplace = true};
 
 Var operator+(Var a, Var b) { return ops::record<add_op>({a, b}); }

@@ -55,6 +55,9 @@ void zip(const KernelArgs<Real>& k, F f) {
 template <kernels::BinaryLoop loop>
 void zip_cpu(const KernelArgs<float>& k) {
   if (k.shape().size() == 0) return;
+  if (k.shape(0) == k.shape() && k.shape(1) == k.shape()) {
+    return loop({k.f(0), 1}, {k.f(1), 1}, k.y(), static_cast<std::size_t>(k.shape().size()));
+  }
   const BroadcastLoops loops(k.shape(0), k.shape(1), k.shape());
   const auto step_a = static_cast<std::size_t>(loops.row_stride_a()), step_b = static_cast<std::size_t>(loops.row_stride_b());
   const auto n = static_cast<std::size_t>(loops.row_size());

@@ -47,7 +47,7 @@ Shape target(const Attrs& attrs) {
 
 Shape shape(const ShapeArgs& a) {
   const Shape to = target(a.attrs);
-  check(broadcast(a.shape(0), to) == to, "{} does not broadcast to {}", a.shape(0).str(), to.str());
+  check(broadcast(a.shape(0), to) == to, "{} does not broadcast to {}", a.shape(0), to);
   return to;
 }
 
@@ -62,19 +62,35 @@ void reference(const KernelArgs<Real>& k) {
   });
 }
 
+Var over_runs(std::span<const Var> in, const Attrs& attrs) {
+  const Shape to = target(attrs).inserted(0, in[0].shape()[0]);
+  Shape from = in[0].shape();
+  while (from.rank() < to.rank()) from = from.inserted(1, 1);
+  return broadcast_to(reshape(in[0], from), to);
+}
+
 }  // namespace
 
 extern const OpDef broadcast_to_op = {.name = "broadcast_to",
                                       .shape = shape,
                                       .vjp = vjp,
                                       .reference_f32 = reference<float>,
-                                      .reference_f64 = reference<double>};
+                                      .reference_f64 = reference<double>,
+                                      .over_runs = over_runs};
 
 Var broadcast_to(Var x, Shape shape) {
   if (x.shape() == shape) return x;
   Attrs attrs{.f = {static_cast<double>(shape.rank())}};
   std::copy(shape.dims().begin(), shape.dims().end(), attrs.i.begin());
   return ops::record<broadcast_to_op>({x}, attrs);
+}
+
+std::vector<Var> ops::for_each_run(std::span<const Var> in) {
+  std::int64_t runs = 1;
+  for (Var v : in) runs = std::max(runs, v.shape()[0]);
+  std::vector<Var> all;
+  for (Var v : in) all.push_back(broadcast_to(v, v.shape().with(0, runs)));
+  return all;
 }
 
 Var sum_to(Var x, const Shape& shape) {

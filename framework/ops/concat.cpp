@@ -11,7 +11,7 @@ Shape shape(const ShapeArgs& a) {
   std::int64_t total = 0;
   for (Var part : a.in) {
     check(part.shape().rank() == a.shape(0).rank() && part.shape().with(axis, 0) == a.shape(0).with(axis, 0),
-          "parts differ off axis {}: {} and {}", axis, a.shape(0).str(), part.shape().str());
+          "parts differ off axis {}: {} and {}", axis, a.shape(0), part.shape());
     total += part.shape()[axis];
   }
   return a.shape(0).with(axis, total);
@@ -48,7 +48,8 @@ extern const OpDef concat_op = {.name = "concat",
                                 .shape = shape,
                                 .vjp = vjp,
                                 .reference_f32 = reference<float>,
-                                .reference_f64 = reference<double>};
+                                .reference_f64 = reference<double>,
+                                .over_runs = ops::on_next_axis<concat_op>};
 
 Var concat(std::vector<Var> parts, int axis) {
   check(!parts.empty(), "concat: no parts");

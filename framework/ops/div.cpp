@@ -21,6 +21,7 @@ extern const OpDef div_op = {.name = "div",
                            .reference_f32 = reference<float>,
                            .reference_f64 = reference<double>,
                            .cpu = ops::zip_cpu<kernels::div>,
+                           .over_runs = ops::by_broadcast<div_op>,
                            .inplace = true};
 
 Var operator/(Var a, Var b) { return ops::record<div_op>({a, b}); }

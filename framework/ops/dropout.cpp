@@ -12,8 +12,8 @@ Shape shape(const ShapeArgs& a) {
   const double rate = a.attrs.f[0];
   check(rate >= 0 && rate < 1, "rate must be in [0, 1), got {}", rate);
   check(a.attrs.i[0] >= 0, "site must be 0 or more, got {}", a.attrs.i[0]);
-  check(x.rank() >= 1 && a.shape(1) == Shape{x[0]}, "x must be [batch, ...] and key [batch], got {} and {}", x.str(),
-        a.shape(1).str());
+  check(x.rank() >= 1 && a.shape(1) == Shape{x[0]}, "x must be [batch, ...] and key [batch], got {} and {}", x,
+        a.shape(1));
   return x;
 }
 
@@ -47,6 +47,15 @@ void cpu(const KernelArgs<float>& k) {
   });
 }
 
+/// A mask is of its sample alone: the runs' samples are as good as one batch.
+Var over_runs(std::span<const Var> in, const Attrs& attrs) {
+  const std::vector<Var> own = ops::for_each_run(in);
+  const Shape& x = own[0].shape();
+  const std::int64_t samples = x[0] * x[1];
+  const Var y = dropout(reshape(own[0], x.without(0).with(0, samples)), reshape(own[1], {samples}), attrs.f[0], static_cast<int>(attrs.i[0]));
+  return reshape(y, x);
+}
+
 }  // namespace
 
 extern const OpDef dropout_op = {.name = "dropout",
@@ -55,6 +64,7 @@ extern const OpDef dropout_op = {.name = "dropout",
                                  .reference_f32 = reference<float>,
                                  .reference_f64 = reference<double>,
                                  .cpu = cpu,
+                                 .over_runs = over_runs,
                                  .index_inputs = 0b10,
                                  .inplace = true};
 

@@ -21,6 +21,7 @@ extern const OpDef gate_op = {.name = "gate",
                            .reference_f32 = reference<float>,
                            .reference_f64 = reference<double>,
                            .cpu = ops::zip_cpu<kernels::gate>,
+                           .over_runs = ops::by_broadcast<gate_op>,
                            .inplace = true};
 
 Var gate(Var a, Var b) { return ops::record<gate_op>({a, b}); }

@@ -2,6 +2,9 @@
 #include "ops/broadcast.h"
 
 namespace saltus {
+
+extern const OpDef matmul_op;
+
 namespace {
 
 // attrs.i: trans_a, trans_b
@@ -12,7 +15,7 @@ struct Product {
   Shape batch_a, batch_b, batch;
 
   Product(const Shape& a, const Shape& b, const Attrs& attrs) {
-    check(a.rank() >= 2 && b.rank() >= 2, "operands need two axes or more, got {} and {}", a.str(), b.str());
+    check(a.rank() >= 2 && b.rank() >= 2, "operands need two axes or more, got {} and {}", a, b);
     m = attrs.i[0] ? a[-1] : a[-2];
     k = attrs.i[0] ? a[-2] : a[-1];
     n = attrs.i[1] ? b[-2] : b[-1];
@@ -31,6 +34,12 @@ Shape shape(const ShapeArgs& a) {
 
 double flops(const ShapeArgs& a, const Shape& out) {
   return 2.0 * static_cast<double>(out.size()) * static_cast<double>(Product(a.shape(0), a.shape(1), a.attrs).k);
+}
+
+/// b is every run's own: one for all would have the runs' rows of a multiplied as one operand, in another order.
+Var over_runs(std::span<const Var> in, const Attrs& attrs) {
+  const std::vector<Var> own = ops::for_each_run(in);
+  return ops::by_broadcast<matmul_op>(own, attrs);
 }
 
 Var rows(Var x) { return reshape(x, {x.shape().size() / x.shape()[-1], x.shape()[-1]}); }
@@ -82,20 +91,42 @@ void reference(const KernelArgs<Real>& k) {
   for_each_product(k, p, [&](const Real* a, const Real* b, Real* y) { multiply(k, p, a, b, y); });
 }
 
+/// One b for all products along the last axes of the batch: their rows of a are those of one product.
+void fold_rows(Product& p, std::int64_t& m) {
+  while (p.batch.rank() > 0 && p.batch_a.rank() == p.batch.rank() && p.batch_a[-1] == p.batch[-1] &&
+         (p.batch_b.rank() == 0 || p.batch_b[-1] == 1)) {
+    p.m *= p.batch[-1];
+    p.batch_a = p.batch_a.without(-1), p.batch = p.batch.without(-1);
+    if (p.batch_b.rank() > 0) p.batch_b = p.batch_b.without(-1);
+  }
+  m = p.m;
+}
+
 void cpu(const KernelArgs<float>& k) {
-  const Product p(k.shape(0), k.shape(1), k.attrs);
-  kernels::Gemm g{.trans_a = k.attrs.i[0] != 0, .trans_b = k.attrs.i[1] != 0, .m = p.m, .n = p.n, .k = p.k};
-  g.lda = g.trans_a ? p.m : p.k;
-  g.ldb = g.trans_b ? p.k : p.n;
-  g.ldc = p.n;
-  if (p.batch_b.size() == 1 && !g.trans_a) {  // one b for all rows of a
-    g.m = p.batch.size() * p.m;
-    g.a = k.f(0), g.b = k.f(1), g.c = k.y();
+  const Shape &a = k.shape(0), &b = k.shape(1), &y = k.shape();
+  kernels::Gemm g{.trans_a = k.attrs.i[0] != 0, .trans_b = k.attrs.i[1] != 0, .m = y[-2], .n = y[-1]};
+  g.k = g.trans_a ? a[-2] : a[-1];
+  g.lda = g.trans_a ? g.m : g.k;
+  g.ldb = g.trans_b ? g.k : g.n;
+  g.ldc = g.n;
+  g.a = k.f(0), g.b = k.f(1), g.c = k.y();
+  const std::int64_t size_a = g.m * g.k, size_b = g.k * g.n, size_y = g.m * g.n;
+  if (size_y == 0) return;
+  const std::int64_t products = y.size() / size_y;
+  // Small models call this for one product often enough that what follows would be felt.
+  if (!g.trans_a && b.size() == size_b) {
+    g.m *= products;
     kernels::gemm(g);
     return;
   }
-  for_each_product(k, p, [&](const float* a, const float* b, float* y) {
-    g.a = a, g.b = b, g.c = y;
+  if (a.size() == products * size_a && b.size() == products * size_b) {
+    for (std::int64_t i = 0; i < products; ++i, g.a += size_a, g.b += size_b, g.c += size_y) kernels::gemm(g);
+    return;
+  }
+  Product p(a, b, k.attrs);
+  if (!g.trans_a) fold_rows(p, g.m);
+  for_each_product(k, p, [&](const float* from_a, const float* from_b, float* to) {
+    g.a = from_a, g.b = from_b, g.c = to;
     kernels::gemm(g);
   });
 }
@@ -108,6 +139,7 @@ extern const OpDef matmul_op = {.name = "matmul",
                                 .reference_f32 = reference<float>,
                                 .reference_f64 = reference<double>,
                                 .cpu = cpu,
+                                .over_runs = over_runs,
                                 .flops = flops};
 
 Var matmul(Var a, Var b, bool trans_a, bool trans_b) { return ops::record<matmul_op>({a, b}, {.i = {trans_a, trans_b}}); }

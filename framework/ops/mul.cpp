@@ -21,6 +21,7 @@ extern const OpDef mul_op = {.name = "mul",
                            .reference_f32 = reference<float>,
                            .reference_f64 = reference<double>,
                            .cpu = ops::zip_cpu<kernels::mul>,
+                           .over_runs = ops::by_broadcast<mul_op>,
                            .inplace = true};
 
 Var operator*(Var a, Var b) { return ops::record<mul_op>({a, b}); }

@@ -27,6 +27,7 @@ extern const OpDef one_hot_op = {.name = "one_hot",
                                  .vjp = vjp,
                                  .reference_f32 = reference<float>,
                                  .reference_f64 = reference<double>,
+                                 .over_runs = ops::as_it_is<one_hot_op>,
                                  .index_inputs = 0b1};
 
 Var one_hot(Var ids, std::int64_t classes) { return ops::record<one_hot_op>({ids}, {.i = {classes}}); }

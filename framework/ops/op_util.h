@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cmath>
 
 #include "core/check.h"
@@ -27,6 +28,39 @@ template <const OpDef& op>
 Var record(std::initializer_list<Var> in, const Attrs& attrs = {}) {
   check(in.begin()->graph != nullptr, "{}: the first operand is empty", op.name);
   return in.begin()->graph->record(op, std::span<const Var>(in.begin(), in.size()), attrs);
+}
+
+// ---- OpDef::over_runs
+
+/// All operands with the runs as their leading axis, what they share repeated.
+std::vector<Var> for_each_run(std::span<const Var> in);
+
+/// Of ops that treat all leading axes alike: the op as it is.
+template <const OpDef& op>
+Var as_it_is(std::span<const Var> in, const Attrs& attrs) {
+  return in[0].graph->record(op, for_each_run(in), attrs);
+}
+
+/// Of ops whose leading axes broadcast by NumPy's rule: the op on operands of one rank.
+template <const OpDef& op>
+Var by_broadcast(std::span<const Var> in, const Attrs& attrs) {
+  int rank = 0;
+  for (Var v : in) rank = std::max(rank, v.shape().rank());
+  std::vector<Var> aligned;
+  for (Var v : in) {
+    Shape shape = v.shape();
+    while (shape.rank() < rank) shape = shape.inserted(1, 1);
+    aligned.push_back(reshape(v, shape));
+  }
+  return in[0].graph->record(op, aligned, attrs);
+}
+
+/// Of ops whose attrs.i[0] is an axis, which is one further on.
+template <const OpDef& op>
+Var on_next_axis(std::span<const Var> in, const Attrs& attrs) {
+  Attrs moved = attrs;
+  ++moved.i[0];
+  return as_it_is<op>(in, moved);
 }
 
 /// Sizes around `axis`: x is [outer, n, inner].

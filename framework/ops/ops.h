@@ -58,6 +58,7 @@ Var one_hot(Var ids, std::int64_t classes);           ///< [...] -> [..., classe
 // Over the last axis
 Var softmax(Var x);
 Var causal_softmax(Var x);  ///< [..., query, key]: query i sees keys j <= i + (keys - queries)
+Var softmax_grad(Var y, Var dy);  ///< y (dy - sum of y dy): what flows back through y = softmax(x), causal or not, for the cotangent dy
 Var log_softmax(Var x);
 
 // Fused (ops/fused): each is defined by its decomposition into the ops above
@@ -86,8 +87,15 @@ Var causal_apply(Var s, Var x);             ///< sum over j <= i of s_ij x_j
 Var causal_apply_transposed(Var s, Var y);  ///< of row j: sum over i >= j of s_ij y_i
 /// x w for rows x [..., rows, d] whose first `hot` columns are a one-hot code, such as a position's: its row of w [..., d, n] is looked up instead
 /// of being multiplied. A row without a one has none looked up; what else those columns hold is not read.
-Var one_hot_matmul(Var x, Var w, std::int64_t hot);
-Var one_hot_matmul_grad(Var x, Var dy, std::int64_t hot);  ///< x' dy, for the same x and dy [..., rows, n]: its gradient with respect to w
+/// `repeated` says which rows are multiplied once for all: x is sequences of 2 n + 1 rows, one after another, and their rows 1, 3, ..., 2 n - 1
+/// whose ids [sequence, n], each in [0, kinds), are equal must be equal but for the code.
+struct RepeatedRows {
+  Var ids = {};  // empty: none is known to be equal to another
+  std::int64_t kinds = 0;
+};
+Var one_hot_matmul(Var x, Var w, std::int64_t hot, const RepeatedRows& repeated = {});
+/// x' dy, for the same x and dy [..., rows, n]: its gradient with respect to w.
+Var one_hot_matmul_grad(Var x, Var dy, std::int64_t hot, const RepeatedRows& repeated = {});
 
 // Composed of the above; nothing but notation
 inline Var operator*(Var x, double c) { return affine(x, c, 0); }

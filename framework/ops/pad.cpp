@@ -36,7 +36,8 @@ extern const OpDef pad_op = {.name = "pad",
                              .shape = shape,
                              .vjp = vjp,
                              .reference_f32 = reference<float>,
-                             .reference_f64 = reference<double>};
+                             .reference_f64 = reference<double>,
+                             .over_runs = ops::on_next_axis<pad_op>};
 
 Var pad(Var x, int axis, std::int64_t before, std::int64_t after) {
   if (before == 0 && after == 0) return x;

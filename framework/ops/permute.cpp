@@ -15,7 +15,7 @@ Shape shape(const ShapeArgs& a) {
     dims[static_cast<std::size_t>(i)] = x[from];
     seen |= 1u << from;
   }
-  check(seen == (1u << x.rank()) - 1, "axes must name each axis of {} once", x.str());
+  check(seen == (1u << x.rank()) - 1, "axes must name each axis of {} once", x);
   return Shape(std::span<const std::int64_t>(dims.data(), static_cast<std::size_t>(x.rank())));
 }
 
@@ -59,17 +59,24 @@ void reference(const KernelArgs<Real>& k) {
   }
 }
 
+Var over_runs(std::span<const Var> in, const Attrs& attrs) {
+  std::vector<int> axes = {0};
+  for (std::size_t i = 0; i + 1 < static_cast<std::size_t>(in[0].shape().rank()); ++i) axes.push_back(1 + static_cast<int>(attrs.i[i]));
+  return permute(in[0], axes);
+}
+
 }  // namespace
 
 extern const OpDef permute_op = {.name = "permute",
                                  .shape = shape,
                                  .vjp = vjp,
                                  .reference_f32 = reference<float>,
-                                 .reference_f64 = reference<double>};
+                                 .reference_f64 = reference<double>,
+                                 .over_runs = over_runs};
 
 Var permute(Var x, std::vector<int> axes) {
   check(static_cast<int>(axes.size()) == x.shape().rank() && x.shape().rank() > 0, "permute: {} axes given for {}", axes.size(),
-        x.shape().str());
+        x.shape());
   Attrs attrs;
   for (std::size_t i = 0; i < axes.size(); ++i) attrs.i[i] = x.shape().axis(axes[i]);
   return ops::record<permute_op>({x}, attrs);

@@ -18,6 +18,7 @@ extern const OpDef relu_op = {.name = "relu",
                              .reference_f32 = reference<float>,
                              .reference_f64 = reference<double>,
                              .cpu = ops::map_cpu<kernels::relu>,
+                             .over_runs = ops::as_it_is<relu_op>,
                              .inplace = true};
 
 Var relu(Var x) { return ops::record<relu_op>({x}); }

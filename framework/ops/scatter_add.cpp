@@ -8,7 +8,7 @@ namespace {
 // attrs.i[0]: rows
 Shape shape(const ShapeArgs& a) {
   const Shape &x = a.shape(0), &ids = a.shape(1);
-  check(x.rank() == ids.rank() + 1 && x.without(-1) == ids, "x must be [ids..., n], got {} with ids {}", x.str(), ids.str());
+  check(x.rank() == ids.rank() + 1 && x.without(-1) == ids, "x must be [ids..., n], got {} with ids {}", x, ids);
   return {a.attrs.i[0], x[-1]};
 }
 

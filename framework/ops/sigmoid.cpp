@@ -18,6 +18,7 @@ extern const OpDef sigmoid_op = {.name = "sigmoid",
                              .reference_f32 = reference<float>,
                              .reference_f64 = reference<double>,
                              .cpu = ops::map_cpu<kernels::sigmoid>,
+                             .over_runs = ops::as_it_is<sigmoid_op>,
                              .inplace = true};
 
 Var sigmoid(Var x) { return ops::record<sigmoid_op>({x}); }

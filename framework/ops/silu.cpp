@@ -34,6 +34,7 @@ extern const OpDef silu_op = {.name = "silu",
                               .reference_f32 = reference<float>,
                               .reference_f64 = reference<double>,
                               .cpu = ops::map_cpu<kernels::silu>,
+                              .over_runs = ops::as_it_is<silu_op>,
                               .flops = flops,
                               .inplace = true};
 extern const OpDef silu_grad_op = {.name = "silu_grad",
@@ -42,6 +43,7 @@ extern const OpDef silu_grad_op = {.name = "silu_grad",
                                    .reference_f32 = grad_reference<float>,
                                    .reference_f64 = grad_reference<double>,
                                    .cpu = ops::map_cpu<kernels::silu_grad>,
+                                   .over_runs = ops::as_it_is<silu_grad_op>,
                                    .flops = flops,
                                    .inplace = true};
 

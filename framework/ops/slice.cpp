@@ -10,7 +10,7 @@ Shape shape(const ShapeArgs& a) {
   const auto axis = static_cast<int>(a.attrs.i[0]);
   const std::int64_t first = a.attrs.i[1], last = a.attrs.i[2];
   check(0 <= first && first <= last && last <= a.shape(0)[axis], "[{}, {}) does not lie in axis {} of {}", first, last, axis,
-        a.shape(0).str());
+        a.shape(0));
   return a.shape(0).with(axis, last - first);
 }
 
@@ -36,9 +36,10 @@ extern const OpDef slice_op = {.name = "slice",
                                .shape = shape,
                                .vjp = vjp,
                                .reference_f32 = reference<float>,
-                               .reference_f64 = reference<double>};
+                               .reference_f64 = reference<double>,
+                               .over_runs = ops::on_next_axis<slice_op>};
 // Along the first axis the elements are contiguous already.
-extern const OpDef slice_view_op = {.name = "slice_view", .shape = shape, .vjp = vjp, .view_offset = view_offset};
+extern const OpDef slice_view_op = {.name = "slice_view", .shape = shape, .vjp = vjp, .over_runs = ops::on_next_axis<slice_op>, .view_offset = view_offset};
 
 Var slice(Var x, int axis, std::int64_t first, std::int64_t last) {
   const int at = x.shape().axis(axis);

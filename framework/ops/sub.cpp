@@ -21,6 +21,7 @@ extern const OpDef sub_op = {.name = "sub",
                            .reference_f32 = reference<float>,
                            .reference_f64 = reference<double>,
                            .cpu = ops::zip_cpu<kernels::sub>,
+                           .over_runs = ops::by_broadcast<sub_op>,
                            .inplace = true};
 
 Var operator-(Var a, Var b) { return ops::record<sub_op>({a, b}); }

@@ -53,6 +53,7 @@ extern const OpDef sum_op = {.name = "sum",
                              .reference_f32 = reference<float>,
                              .reference_f64 = reference<double>,
                              .cpu = cpu,
+                             .over_runs = ops::on_next_axis<sum_op>,
                              .flops = [](const ShapeArgs& a, const Shape&) { return static_cast<double>(a.shape(0).size()); }};
 
 Var sum(Var x, int axis, bool keep_axis) {

@@ -6,7 +6,7 @@ namespace saltus {
 namespace {
 
 Shape shape(const ShapeArgs& a) {
-  check(a.shape(0).rank() == 2, "the table must be [rows, n], got {}", a.shape(0).str());
+  check(a.shape(0).rank() == 2, "the table must be [rows, n], got {}", a.shape(0));
   return a.shape(1).inserted(a.shape(1).rank(), a.shape(0)[1]);
 }
 

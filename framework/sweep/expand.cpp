@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <unordered_map>
 
 #include "config/reader.h"
@@ -89,10 +89,10 @@ class Expansion {
     TrainConfig config(table_);
     const auto list = [&config](Fields& f) { config.fields(f); };
     read_config_tree(tree, list);
-    check_buildable(config);
+    const StepKind step = check_buildable(config);
 
     const std::vector<Setting> all = settings(list);
-    SweepJob job{"", index, {}, resolved_yaml(config)};
+    SweepJob job{"", index, {}, resolved_yaml(config), step};
     job.id = text_sha256(job.config_yaml).substr(0, id_digits);
     for (std::size_t a = 0; a < index.size(); ++a) {
       std::vector<std::string>& value = axes_[a].values[static_cast<std::size_t>(index[a])];
@@ -108,19 +108,21 @@ class Expansion {
   }
 
   /// What only building the system can tell. Seeds cannot matter to it, so a config is built once for all its seeds.
-  void check_buildable(TrainConfig config) {
+  StepKind check_buildable(TrainConfig config) {
     config.seed = 0;
     config.seed_overrides = {};
-    if (!built_.insert(resolved_yaml(config)).second) return;
+    const auto [built, is_new] = built_.try_emplace(resolved_yaml(config));
+    if (!is_new) return built->second;
     const std::unique_ptr<Experiment> experiment = build_experiment(config);
     const StopCondition stop(config.stop_when, *experiment);
+    return built->second = step_kind({experiment.get(), &config});
   }
 
   SystemTable table_;
   SweepSpec spec_;
   std::vector<SweepAxis> axes_;
   std::size_t count_ = 1;
-  std::set<std::string> built_;
+  std::map<std::string, StepKind> built_;
 };
 
 }  // namespace

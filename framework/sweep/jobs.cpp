@@ -12,6 +12,7 @@
 #include "sweep/lease.h"
 #include "train/posix.h"
 #include "train/resume.h"
+#include "train/resume.h"
 #include "train/trainer.h"
 
 namespace saltus {
@@ -71,6 +72,15 @@ JobState Sweep::state_under_lease(const SweepJob& job) {
 
 bool Sweep::was_begun(const SweepJob& job) const {
   return text_of(run_folder(job.id) + "/config.yaml") == job.config_yaml;
+}
+
+bool Sweep::can_resume(const SweepJob& job, const std::string& program) const {
+  try {
+    const std::optional<StateArchive> state = StateArchive::read(state_path(run_folder(job.id)));
+    return !state || state->text("program") == program;
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 JobRecord Sweep::record(const std::string& id) const {

@@ -53,6 +53,9 @@ class Sweep {
 
   /// Whether the run folder holds this job's config: then its run was begun.
   bool was_begun(const SweepJob& job) const;
+  /// Whether that run can be gone on with by this program, whose SHA-256 it is: not when another build saved its state,
+  /// or when that is damaged.
+  bool can_resume(const SweepJob& job, const std::string& program) const;
 
   /// Makes a failed (or, asked for, diverged) job pending or interrupted again; the run of a diverged one is removed.
   /// False, and nothing is changed, when the job is in another state or a worker has it.

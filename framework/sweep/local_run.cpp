@@ -16,6 +16,7 @@ std::vector<Child> start_workers(const Sweep& sweep, const LocalRunOptions& opti
   const std::int64_t n = std::min<std::int64_t>(options.workers > 0 ? options.workers : cores, open_jobs);
   std::vector<std::string> arguments = {
       "sweep", "work", sweep.folder(), "--stay", "--lease-seconds", fmt::format("{}", options.lease_seconds)};
+  arguments.insert(arguments.end(), {"--workers", fmt::format("{}", std::max<std::int64_t>(n, 1))});
   arguments.insert(arguments.end(), {"--on-error", options.stop_on_error ? "stop" : "continue"});
   std::vector<Child> workers;
   for (std::int64_t i = 0; i < n; ++i) workers.emplace_back(arguments, SIGTERM, false);

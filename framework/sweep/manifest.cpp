@@ -34,11 +34,14 @@ SweepAxis axis_from(const Json& json) {
 Json to_json(const SweepJob& job) {
   Json settings = Json::object();
   for (const Setting& setting : job.settings) settings[setting.key] = setting.value;
-  return {{"id", job.id}, {"index", job.index}, {"settings", settings}, {"config_yaml", job.config_yaml}};
+  Json json = {{"id", job.id}, {"index", job.index}, {"settings", settings}, {"config_yaml", job.config_yaml}};
+  if (job.step.at_once > 1) json["step"] = {{"kind", job.step.name}, {"at_once", job.step.at_once}};
+  return json;
 }
 
 SweepJob job_from(const Json& json) {
   SweepJob job{json.at("id"), json.at("index"), {}, json.at("config_yaml")};
+  if (json.contains("step")) job.step = {json.at("step").at("kind"), json.at("step").at("at_once")};
   for (const auto& [key, value] : json.at("settings").items()) job.settings.push_back({key, value});
   return job;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/writer.h"
+#include "train/step_together.h"
 #include "train/system.h"
 
 namespace saltus {
@@ -22,6 +23,7 @@ struct SweepJob {
   std::vector<std::int64_t> index;  // into each axis
   std::vector<Setting> settings;    // the swept keys with their values, axis by axis
   std::string config_yaml;          // the whole resolved config
+  StepKind step = {};               // which jobs may take their steps together with this one, and how many should
 
   /// "model.n_heads=2 seed=3"
   std::string name() const;

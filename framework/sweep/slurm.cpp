@@ -170,7 +170,8 @@ std::string script(const Options& options, const std::string& program, const std
   if (!options.time.empty()) directive("time=" + options.time);
   directive("requeue");
   directive(fmt::format("signal=B:USR1@{}", options.signal_before));
-  text += fmt::format("\n{} sweep work {} --threads {}", shell_word(program), shell_word(folder), options.cpus);
+  text += fmt::format("\n{} sweep work {} --threads {} --workers {}", shell_word(program), shell_word(folder), options.cpus,
+                      options.workers);
   if (options.lease_seconds > 0) text += fmt::format(" --lease-seconds {}", options.lease_seconds);
   // A worker that is told twice to stop stops without saving, and what cancels a job tells all its processes: so the
   // warning is another signal. `wait` also returns when a trap has run, while the worker is still saving.

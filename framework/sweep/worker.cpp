@@ -5,14 +5,15 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <limits>
 #include <optional>
 
 #include "sweep/lease.h"
 #include "sweep/process.h"
+#include "sweep/sweep_training.h"
 #include "train/journal.h"
 #include "train/posix.h"
 #include "train/provenance.h"
-#include "train/resume.h"
 
 namespace saltus {
 namespace {
@@ -34,8 +35,10 @@ class Worker {
   ExitCode run() {
     for (std::int64_t done = 0; !stopped_ && (options_.max_jobs == 0 || done < options_.max_jobs);) {
       if (options_.stop_on_error && any_in({JobState::failed, JobState::diverged})) break;
-      if (take_and_train()) {
-        ++done;
+      const std::int64_t left = options_.max_jobs == 0 ? std::numeric_limits<std::int64_t>::max() : options_.max_jobs - done;
+      if (std::vector<Taken> taken = take(left); !taken.empty()) {
+        train(taken);
+        done += static_cast<std::int64_t>(taken.size());
       } else if (options_.stay && any_in({JobState::running, JobState::pending, JobState::interrupted})) {
         // Open ones count, too: their worker may have died since they were looked at.
         note(signals_.wait(pause_between_looks));
@@ -56,18 +59,33 @@ class Worker {
 
   static bool is_open(JobState state) { return state == JobState::pending || state == JobState::interrupted; }
 
-  /// Whether there was a job.
-  bool take_and_train() {
+  /// A job with the lease on it.
+  struct Taken {
+    const SweepJob* job;
+    Lease lease;
+  };
+
+  /// A worker's share of the open jobs.
+  std::int64_t share() {
+    const auto open = std::ranges::count_if(sweep_.jobs(), [this](const SweepJob& job) { return is_open(sweep_.state(job)); });
+    return std::max<std::int64_t>(1, (open + options_.workers - 1) / options_.workers);
+  }
+
+  /// The next open job and those that should be trained with it, up to `most` in all; nothing when none is open.
+  std::vector<Taken> take(std::int64_t most) {
+    std::vector<Taken> taken;
     for (const SweepJob& job : sweep_.jobs()) {
-      if (note(signals_.wait(Seconds(0)))) return true;
+      if (note(signals_.wait(Seconds(0)))) return {};
+      if (static_cast<std::int64_t>(taken.size()) == most) break;
+      if (!taken.empty() && job.step.name != taken[0].job->step.name) continue;
       if (!is_open(sweep_.state(job))) continue;
       std::optional<Lease> lease = Lease::acquire(sweep_.lease_path(job.id), options_.lease_seconds);
       // Between the look and the lease, another worker may have been at the job.
       if (!lease || !is_open(sweep_.state_under_lease(job))) continue;
-      train(job, *lease);
-      return true;
+      if (taken.empty()) most = job.step.at_once == 1 ? 1 : std::min({most, share(), std::int64_t{job.step.at_once}});
+      taken.push_back({&job, std::move(*lease)});
     }
-    return false;
+    return taken;
   }
 
   bool note(int signal) {
@@ -75,26 +93,25 @@ class Worker {
     return stopped_;
   }
 
-  /// Whether a run can be gone on with: not when another build saved its state, or when that is damaged.
-  bool can_resume(const std::string& run) const {
-    try {
-      const std::optional<StateArchive> state = StateArchive::read(state_path(run));
-      return !state || state->text("program") == program_;
-    } catch (const Error&) {
-      return false;
-    }
-  }
+  std::string config_path(const SweepJob& job) const { return fmt::format("{}/jobs/{}.yaml", sweep_.folder(), job.id); }
 
-  std::vector<std::string> arguments(const SweepJob& job, const std::string& config_path) const {
+  std::vector<std::string> arguments_alone(const SweepJob& job) const {
     const std::string run = sweep_.run_folder(job.id);
+    posix::replace_file(config_path(job), {std::as_bytes(std::span(job.config_yaml))});
     const bool begun = sweep_.was_begun(job);
-    std::vector<std::string> all = {"train", config_path, "--out", run};
-    if (begun && can_resume(run)) {
+    std::vector<std::string> all = {"train", config_path(job), "--out", run};
+    if (begun && sweep_.can_resume(job, program_)) {
       all = {"train", "--resume", run};
     } else if (begun) {
       all.push_back("--overwrite");
     }
     all.insert(all.end(), {"--threads", std::to_string(options_.threads), "--quiet"});
+    return all;
+  }
+
+  std::vector<std::string> arguments_together(const std::vector<Taken>& taken) const {
+    std::vector<std::string> all = {"sweep", "train", sweep_.folder(), "--threads", std::to_string(options_.threads)};
+    for (const Taken& t : taken) all.push_back(t.job->id);
     return all;
   }
 
@@ -109,11 +126,7 @@ class Worker {
     }
   }
 
-  void train(const SweepJob& job, Lease& lease) {
-    wait_for_predecessor(job);
-    if (stopped_) return;
-    const std::string config_path = fmt::format("{}/jobs/{}.yaml", sweep_.folder(), job.id);
-    posix::replace_file(config_path, {std::as_bytes(std::span(job.config_yaml))});
+  JobRecord begin_attempt(const SweepJob& job) {
     JobRecord record = sweep_.record(job.id);
     ++record.attempts;
     record.last_exit_code.reset();
@@ -122,26 +135,54 @@ class Worker {
     record.ended.clear();
     record.worker = this_worker();
     sweep_.save_record(job.id, record);
-
-    const auto start = std::chrono::steady_clock::now();
-    Child child(arguments(job, config_path), SIGKILL, true);
-    if (!watch(child, lease)) {
-      print(fmt::format("lost {}: this worker was taken for dead, and another has the job", job.name()));
-      return;
-    }
-    record.last_exit_code = exit_code(child);
-    record.last_error = child.error_tail();
-    record.ended = utc_now();
-    record.seconds += Seconds(std::chrono::steady_clock::now() - start).count();
-    sweep_.save_record(job.id, record);
-    std::error_code ignored;  // what is left behind costs room, nothing else
-    std::filesystem::remove(config_path, ignored);
-    report(job, record);
+    return record;
   }
 
-  /// Returns when the child has ended, renewing the lease and passing signals on meanwhile; or false, the child killed,
-  /// when the lease is lost.
-  bool watch(Child& child, Lease& lease) {
+  void train(std::vector<Taken>& taken) {
+    for (const Taken& t : taken) wait_for_predecessor(*t.job);
+    if (stopped_) return;
+    std::vector<JobRecord> records;
+    for (const Taken& t : taken) records.push_back(begin_attempt(*t.job));
+
+    const auto start = std::chrono::steady_clock::now();
+    Child child(taken.size() == 1 ? arguments_alone(*taken[0].job) : arguments_together(taken), SIGKILL, true);
+    if (!watch(child, taken)) {
+      print(fmt::format("lost {}: this worker was taken for dead, and another has the job", taken[0].job->name()));
+      return;
+    }
+    const double seconds = Seconds(std::chrono::steady_clock::now() - start).count() / static_cast<double>(taken.size());
+    for (std::size_t i = 0; i < taken.size(); ++i) {
+      const SweepJob& job = *taken[i].job;
+      const TrainingEnd end = taken.size() == 1 ? TrainingEnd{exit_code(child), child.error_tail()} : end_together(job, child);
+      records[i].last_exit_code = end.code;
+      records[i].last_error = end.error;
+      records[i].ended = utc_now();
+      records[i].seconds += seconds;
+      sweep_.save_record(job.id, records[i]);
+      std::error_code ignored;  // what is left behind costs room, nothing else
+      std::filesystem::remove(config_path(job), ignored);
+      report(job, records[i]);
+    }
+  }
+
+  struct TrainingEnd {
+    int code;
+    std::string error;
+  };
+
+  /// How one of several trained together ended: as the process says (sweep_training.h), or, where it was ended by something else, as that.
+  TrainingEnd end_together(const SweepJob& job, Child& child) {
+    const std::string said = child.error_tail();
+    if (const std::optional<FailedTraining> failed = failure_of(job.id, said)) return {failed->code, failed->message};
+    const JobState state = sweep_.state_under_lease(job);
+    if (state == JobState::done) return {static_cast<int>(ExitCode::ok), ""};
+    const int code = exit_code(child);
+    return {code, code == static_cast<int>(ExitCode::interrupted) ? "" : said};
+  }
+
+  /// Returns when the child has ended, renewing the leases and passing signals on meanwhile; or false, the child killed,
+  /// when a lease is lost.
+  bool watch(Child& child, std::vector<Taken>& taken) {
     bool lost = false;
     while (!child.ended()) {
       const int signal = signals_.wait(Seconds(options_.lease_seconds / 4));
@@ -149,7 +190,7 @@ class Worker {
       // training at once.
       if (signal == SIGINT || signal == SIGTERM) child.signal(stopped_ ? SIGKILL : SIGINT);
       note(signal);
-      if (!lost && !lease.renew()) {
+      if (!lost && !std::ranges::all_of(taken, [](Taken& t) { return t.lease.renew(); })) {
         lost = true;
         child.signal(SIGKILL);
       }

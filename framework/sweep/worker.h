@@ -12,11 +12,13 @@ struct WorkerOptions {
   bool stop_on_error = false;  // take no further job once one of the sweep has failed or diverged
   bool stay = false;           // while others are at work, so that their jobs are taken over should they die
   std::int64_t max_jobs = 0;   // 0: no limit
+  int workers = 1;             // at the sweep, this one included: none takes more jobs at once than its share
   bool quiet = false;
 };
 
 /// Trains the sweep's jobs one after the other, each in a process of its own, until none is left that nobody has: the
-/// first in the manifest's order that is pending or interrupted comes next. SIGINT or SIGTERM makes the training save
+/// first in the manifest's order that is pending or interrupted comes next. Small ones that are alike (StepKind) are
+/// trained several at once in one process, which does not change their bytes. SIGINT or SIGTERM makes the training save
 /// and stop; the second one ends it at once.
 ///
 /// Returns interrupted after a signal, else failed when a job of the sweep has failed or diverged, else ok. Throws

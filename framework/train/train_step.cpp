@@ -10,14 +10,21 @@
 namespace saltus {
 namespace {
 
-std::vector<Plan::Output> outputs_of(Var loss, std::span<const Var> grads, const ParamStore& params, float* gradient) {
-  std::vector<Plan::Output> outputs = {{loss}};
-  std::size_t i = 0;
-  for (const ParamSpec& spec : params.specs()) outputs.push_back({grads[i++], params.in_block(spec.name, gradient)});
+std::vector<Plan::Output> destinations(const StepGraph& step, const ParamStore& params, float* gradient) {
+  std::vector<Plan::Output> outputs = {{step.outputs[0]}};
+  for (const ParamSpec& spec : params.specs()) outputs.push_back({step.outputs[outputs.size()], params.in_block(spec.name, gradient)});
   return outputs;
 }
 
 }  // namespace
+
+void record_step(StepGraph& step, Experiment& experiment, int samples, int bucket) {
+  const Var loss = experiment.record(step.graph, experiment.params, {samples, Purpose::train, bucket});
+  std::vector<Var> params;
+  for (const ParamSpec& spec : experiment.params.specs()) params.push_back(step.graph.param(spec.name, spec.shape));
+  step.outputs = grad(loss, params);
+  step.outputs.insert(step.outputs.begin(), loss);
+}
 
 TrainStep::TrainStep(Experiment& experiment, const TrainConfig& config, ThreadPool& pool) : experiment_(experiment), pool_(pool) {
   const auto size = static_cast<int>(config.batch_size / config.shards);
@@ -30,14 +37,11 @@ TrainStep::TrainStep(Experiment& experiment, const TrainConfig& config, ThreadPo
 }
 
 void TrainStep::compile(int bucket, int size) {
-  Graph graph;
+  StepGraph step;
+  record_step(step, experiment_, size, bucket);
   ParamStore& store = experiment_.params;
-  const Var loss = experiment_.record(graph, store, {size, Purpose::train, bucket});
-  std::vector<Var> params;
-  for (const ParamSpec& spec : store.specs()) params.push_back(graph.param(spec.name, spec.shape));
-  const std::vector<Var> grads = grad(loss, params);
   for (Shard& shard : shards_) {
-    Plan plan(graph, outputs_of(loss, grads, store, shard.gradient.floats()),
+    Plan plan(step.graph, destinations(step, store, shard.gradient.floats()),
               [&store](const std::string& name, const Shape&) { return store.view(name).data(); },
               shard.parts.empty() ? nullptr : shard.parts.back().plan.scratch());
     BatchBuffers buffers(experiment_.task->bucket_fields(bucket), size, plan);

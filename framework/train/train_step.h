@@ -9,6 +9,14 @@
 
 namespace saltus {
 
+/// The graph of a training step.
+struct StepGraph {
+  Graph graph;
+  std::vector<Var> outputs;  // the mean loss, then each parameter's gradient in the order of the store's specs
+};
+/// Records the step of `samples` samples of a bucket.
+void record_step(StepGraph& step, Experiment& experiment, int samples, int bucket);
+
 /// Loss and gradient of one training batch, computed as a fixed number of shards: each samples its own part, runs its own plan and
 /// fills its own gradient block. The shards are the same whatever the number of threads, and so is the result.
 class TrainStep {
@@ -22,6 +30,8 @@ class TrainStep {
   double scale() const { return 1 / static_cast<double>(shards_.size()); }
   /// The optimizer's update with these gradients, cut over the pool's threads. Throws as run() does when they are not finite.
   Optimizer::StepResult update(Optimizer& optimizer, std::int64_t step, std::int64_t total);
+  /// Throws Error (diverged) as run() does, for gradients of `step` that are not finite, whose run() was the last.
+  [[noreturn]] void report_divergence(std::int64_t step) const;
   /// A shard's plan for the bucket of `step`, for listings.
   const Plan& plan(std::int64_t step, std::size_t shard = 0) const { return shards_[shard].parts[bucket(step)].plan; }
 
@@ -38,7 +48,6 @@ class TrainStep {
 
   void compile(int bucket, int size);
   std::size_t bucket(std::int64_t step) const { return static_cast<std::size_t>(experiment_.task->train_bucket(step)); }
-  [[noreturn]] void report_divergence(std::int64_t step) const;
 
   Experiment& experiment_;
   ThreadPool& pool_;

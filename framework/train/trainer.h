@@ -48,6 +48,9 @@ struct RunReport {
 /// under another config, unless options.force.
 RunReport train(const TrainConfig& config, const RunOptions& options);
 
+/// How many threads a run of so many shards uses where `asked` are asked for, 0 meaning one a core.
+int thread_count(int asked, std::int64_t shards);
+
 /// The `status` of the run in a folder: "running", "interrupted", "done", "diverged", "failed", or "none" when there is no run.h5.
 std::string run_status(const std::string& folder);
 

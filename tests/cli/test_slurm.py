@@ -194,7 +194,7 @@ class WithoutSlurm(SweepTest):
         out, _ = self.saltus("sweep", "submit", self.path("sweep"), "--dry-run", "--workers", "1002", "--time", "01:00:00")
         self.assertIn("#SBATCH --array=0-500\n#SBATCH", out)
         self.assertIn("#SBATCH --time=01:00:00\n", out)
-        self.assertIn(f"\n{SALTUS} sweep work {self.path('sweep')} --threads 1 &\n", out)
+        self.assertIn(f"\n{SALTUS} sweep work {self.path('sweep')} --threads 1 --workers 1002 &\n", out)
         self.assertIn("MaxArraySize = 1001, was assumed", out)
 
     def test_bad_options_are_refused(self):

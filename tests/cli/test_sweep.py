@@ -259,9 +259,9 @@ class Stopping(SweepTest):
     def test_a_killed_workers_job_is_taken_over(self):
         self.create(*LONG, "steps=3000,700,701")
         first = self.job_ids()[0]
-        victim = self.started("work", self.path("sweep"))
+        victim = self.started("work", self.path("sweep"), "--workers", "3")
         wait_until(lambda: self.begun(first))
-        survivor = self.started("work", self.path("sweep"), "--stay")
+        survivor = self.started("work", self.path("sweep"), "--workers", "3", "--stay")
         wait_until(lambda: self.begun(self.job_ids()[1]))
         self.assertEqual(self.states()[:2], ["running", "running"])
         _, err = self.create(SMALL, "seed=0,1", rc=2)
@@ -280,7 +280,7 @@ class Stopping(SweepTest):
         process = self.started(*command)
         wait_until(lambda: os.path.exists(self.path("sweep/manifest.json")))
         jobs = self.job_ids()
-        wait_until(lambda: self.begun(jobs[2]))
+        wait_until(lambda: self.begun(jobs[2]) and self.states()[0] == "done")
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=30)
         self.assertEqual(process.returncode, 75, err)

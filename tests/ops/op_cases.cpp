@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "ops/fused/depthwise_conv.h"
+
 namespace saltus::tests {
 namespace {
 
@@ -32,10 +34,8 @@ void elementwise(std::vector<OpCase>& t) {
                "silu: input 0 must be f32"});
   t.push_back({"silu_grad", "", {{odd}}, [](V x, V) { return silu_grad(3.0 * x[0]); },
                [](Graph& g) { return silu_grad(i32(g, {3})); }, "silu_grad: input 0 must be f32"});
-  t.push_back({"detach", "a constant factor", {{odd}}, [](V x, V) { return exp(x[0]) * detach(x[0].graph->constant(2.5)); },
-               [](Graph& g) { return detach(i32(g, {3})); }, "detach: input 0 must be f32"});
-  t.push_back({"again", "", {{odd}}, [](V x, V) { return exp(again(x[0])) * x[0]; }, [](Graph& g) { return again(i32(g, {3})); },
-               "again: input 0 must be f32"});
+  t.push_back({"detach", "a constant factor", {{odd}}, [](V x, V) { return exp(x[0]) * detach(x[0].graph->constant(2.5)); }});
+  t.push_back({"again", "", {{odd}}, [](V x, V) { return exp(again(x[0])) * x[0]; }});
   const std::string refusal = "shapes [2, 3] and [4, 3] do not broadcast";
   t.push_back({"add", "same shape", {{odd, odd}}, [](V x, V) { return x[0] + x[1]; }, mismatched(operator+), refusal});
   t.push_back({"add", "row vector", {{odd, {5}}}, [](V x, V) { return x[0] + x[1]; }});
@@ -84,6 +84,8 @@ void reductions_and_products(std::vector<OpCase>& t) {
   t.push_back({"softmax", "causal", {{{2, 3, 5, 5}}}, [](V x, V) { return causal_softmax(x[0]); },
                [](Graph& g) { return causal_softmax(f32(g, {5, 3})); }, "no more queries than keys, got [5, 3]"});
   t.push_back({"softmax", "causal, last queries only", {{{2, 2, 17}}}, [](V x, V) { return causal_softmax(x[0]); }});
+  t.push_back({"softmax_grad", "", {{{4, 19}, {4, 19}}}, [](V x, V) { return softmax_grad(x[0], x[1]); },
+               [](Graph& g) { return softmax_grad(f32(g, {2, 3}), f32(g, {3, 2})); }, "softmax_grad: operands must be [..., n] alike, got [2, 3] and [3, 2]"});
   t.push_back({"log_softmax", "", {{{4, 19}}}, [](V x, V) { return log_softmax(x[0]); },
                [](Graph& g) { return log_softmax(f32(g, {})); }, "log_softmax: needs a last axis, got []"});
 }
@@ -106,6 +108,27 @@ void indexed_and_fused(std::vector<OpCase>& t) {
                "layer_norm: gain and bias must be [13], got [12] and [13]"});
   t.push_back({"rms_norm", "", {{{2, 3, 21}, {21}}}, [](V x, V) { return rms_norm(x[0], x[1]); },
                [](Graph& g) { return rms_norm(f32(g, {4, 13}), f32(g, {12})); }, "rms_norm: gain must be [13], got [12]"});
+}
+
+/// 19 channels: whole vectors and a rest; more taps than are summed together; a window as long as what it slides over.
+void convolutions(std::vector<OpCase>& t) {
+  struct Size {
+    std::int64_t n, width;
+  };
+  for (const auto& [n, width] : {Size{6, 4}, Size{1, 3}, Size{2, 7}, Size{5, 1}}) {
+    const std::string what = fmt::format("{} places, {} taps", n, width);
+    const Shape x = {2, 3, n + width - 1, 19}, y = {2, 3, n, 19}, w = {3, width, 19};
+    t.push_back({"depthwise_conv", what, {{x, w}}, [](V v, V) { return exp(0.1 * depthwise_conv(v[0], v[1])); }});
+    t.push_back({"depthwise_conv_transposed", what, {{y, w}}, [](V v, V) { return exp(0.1 * depthwise_conv_transposed(v[0], v[1])); }});
+    t.push_back({"depthwise_conv_taps", what, {{x, y}}, [](V v, V) { return exp(0.1 * depthwise_conv_taps(v[0], v[1])); }});
+  }
+  t.push_back({"depthwise_conv", "wider than long", {{{3, 4}, {3, 4}}}, [](V v, V) { return depthwise_conv(v[0], v[1]); },
+               [](Graph& g) { return depthwise_conv(f32(g, {3, 4}), f32(g, {5, 4})); }, "depthwise_conv: 3 rows are too few for 5 at a time"});
+  t.push_back({"depthwise_conv_transposed", "other channels", {{{3, 4}, {3, 4}}}, [](V v, V) { return depthwise_conv_transposed(v[0], v[1]); },
+               [](Graph& g) { return depthwise_conv_transposed(f32(g, {3, 4}), f32(g, {3, 1})); },
+               "depthwise_conv_transposed: operands must be [..., rows, channel] alike, got [3, 4] and [3, 1]"});
+  t.push_back({"depthwise_conv_taps", "longer than what it came from", {{{3, 4}, {3, 4}}}, [](V v, V) { return depthwise_conv_taps(v[0], v[1]); },
+               [](Graph& g) { return depthwise_conv_taps(f32(g, {3, 4}), f32(g, {4, 4})); }, "depthwise_conv_taps: 3 rows are too few for 4 at a time"});
 }
 
 /// Tokens of three samples with 5 columns of 3 features, and of one more than whole vectors of samples (19 > 16); KQ and OV of two heads.
@@ -138,6 +161,33 @@ void one_hot_products(std::vector<OpCase>& t) {
   t.push_back({"one_hot_matmul_grad", "", {{{1, 6, 7}, {2, 6, 9}}, false, {{1, 6}}, 5},
                [](V x, V ids) { return one_hot_matmul_grad(coded(x, ids), x[1], 5); },
                [](Graph& g) { return one_hot_matmul_grad(f32(g, {3, 4}), f32(g, {2, 4}), 2); }, "one_hot_matmul_grad: inner sizes differ"});
+}
+
+/// The same, but rows of id 4 have no one: the code is that of the first four ids alone.
+Var coded_or_not(Var content, Var ids) { return concat({slice(one_hot(ids, 5), ids.shape().rank(), 0, 4), content}, -1); }
+
+/// Sequences item, label, item, label, ..., item of items [sequence, pair + 1, n] and rows of the table [kind, n] that ids [sequence, pair] name,
+/// as rows [1, sequence * (2 pairs + 1), n].
+Var items_and_labels(Var items, Var table, Var ids) {
+  const std::int64_t sequences = ids.shape()[0], pairs = ids.shape()[1], n = table.shape()[1];
+  const Shape one_each = {sequences, pairs, 1, n};
+  const Var both = concat({reshape(slice(items, 1, 0, pairs), one_each), reshape(take(table, ids), one_each)}, 2);  // [sequence, pair, 2, n]
+  const Var rows = concat({reshape(both, {sequences, 2 * pairs, n}), slice(items, 1, pairs, pairs + 1)}, 1);
+  return reshape(rows, {1, sequences * (2 * pairs + 1), n});
+}
+
+void repeated_rows(std::vector<OpCase>& t) {
+  const auto y = [](V x, V ids) { return exp(0.1 * one_hot_matmul(coded_or_not(items_and_labels(x[0], x[1], ids[1]), ids[0]), x[2], 4, {ids[1], 5})); };
+  const auto dw = [](V x, V ids) { return one_hot_matmul_grad(coded_or_not(items_and_labels(x[0], x[1], ids[1]), ids[0]), x[2], 4, {ids[1], 5}); };
+  // Heads share rows; and more sequences than are packed at a time.
+  t.push_back({"one_hot_matmul", "repeated rows", {{{2, 3, 7}, {5, 7}, {2, 11, 9}}, false, {{1, 10}, {2, 2}}, 5}, y,
+               [](Graph& g) { return one_hot_matmul(f32(g, {10, 12}), f32(g, {12, 9}), 5, {i32(g, {3, 2}), 5}); },
+               "one_hot_matmul: ids [sequence, n] need rows of as many sequences of 2 n + 1, got [10, 12] with ids [3, 2]"});
+  t.push_back({"one_hot_matmul_grad", "repeated rows", {{{2, 3, 7}, {5, 7}, {2, 10, 9}}, false, {{1, 10}, {2, 2}}, 5}, dw,
+               [](Graph& g) { return one_hot_matmul_grad(f32(g, {10, 12}), f32(g, {10, 9}), 5, {i32(g, {2, 2}), 0}); },
+               "one_hot_matmul_grad: ids need one kind or more, got 0"});
+  t.push_back({"one_hot_matmul", "many sequences", {{{40, 2, 1}, {5, 1}, {5, 2}}, false, {{1, 120}, {40, 1}}, 5}, y});
+  t.push_back({"one_hot_matmul_grad", "many sequences", {{{40, 2, 1}, {5, 1}, {1, 120, 2}}, false, {{1, 120}, {40, 1}}, 5}, dw});
 }
 
 void query_attention_rows(std::vector<OpCase>& t) {
@@ -220,7 +270,9 @@ const std::vector<OpCase>& op_cases() {
     reductions_and_products(t);
     indexed_and_fused(t);
     causal_products(t);
+    convolutions(t);
     one_hot_products(t);
+    repeated_rows(t);
     query_attention_rows(t);
     gru_rows(t);
     return t;

@@ -44,7 +44,7 @@ TEST_CASE("the batch script holds what was asked for and nothing else") {
 #SBATCH --requeue
 #SBATCH --signal=B:USR1@90
 
-/opt/saltus sweep work /data/seeds --threads 1 &
+/opt/saltus sweep work /data/seeds --threads 1 --workers 1 &
 worker=$!
 # USR1 comes before the time limit, to this script alone: the worker saves its run and exits 75.
 trap 'kill -TERM "$worker"' USR1
@@ -65,7 +65,7 @@ exit "$code"
   CHECK_THAT(all, Contains("#SBATCH --partition=\"short\"\n"));
   CHECK_THAT(all, Contains("#SBATCH --account=\"lab\"\n"));
   CHECK_THAT(all, Contains("#SBATCH --cpus-per-task=4\n"));
-  CHECK_THAT(all, Contains("sweep work /data/seeds --threads 4 --lease-seconds 2.5 &\n"));
+  CHECK_THAT(all, Contains("sweep work /data/seeds --threads 4 --workers 1 --lease-seconds 2.5 &\n"));
 }
 
 TEST_CASE("folders may have any name that sbatch can read") {

@@ -16,14 +16,14 @@ struct Triangle {
 };
 
 Triangle of_dots(const Shape& x, const Shape& y) {
-  check(x.rank() >= 2 && y.rank() >= 2 && x[-1] == y[-1] && x[-2] == y[-2], "operands must be [..., position, width] alike, got {} and {}", x.str(),
-        y.str());
+  check(x.rank() >= 2 && y.rank() >= 2 && x[-1] == y[-1] && x[-2] == y[-2], "operands must be [..., position, width] alike, got {} and {}", x,
+        y);
   return {x, y, x[-2], x[-1]};
 }
 
 Triangle of_apply(const Shape& s, const Shape& x) {
   check(s.rank() >= 2 && x.rank() >= 2 && s[-1] == s[-2] && x[-2] == s[-1], "needs a square [..., n, n] and rows [..., n, width], got {} and {}",
-        s.str(), x.str());
+        s, x);
   return {s, x, x[-2], x[-1]};
 }
 
@@ -123,6 +123,7 @@ extern const OpDef causal_dots_op = {.name = "causal_dots",
                                      .reference_f32 = dots_reference<float>,
                                      .reference_f64 = dots_reference<double>,
                                      .cpu = dots_cpu,
+                                     .over_runs = ops::by_broadcast<causal_dots_op>,
                                      .flops = dots_flops};
 extern const OpDef causal_apply_op = {.name = "causal_apply",
                                       .shape = apply_shape,
@@ -130,6 +131,7 @@ extern const OpDef causal_apply_op = {.name = "causal_apply",
                                       .reference_f32 = apply_reference<float, false>,
                                       .reference_f64 = apply_reference<double, false>,
                                       .cpu = apply_cpu<kernels::causal_apply>,
+                                      .over_runs = ops::by_broadcast<causal_apply_op>,
                                       .flops = apply_flops};
 extern const OpDef causal_apply_transposed_op = {.name = "causal_apply_transposed",
                                                  .shape = apply_shape,
@@ -137,6 +139,7 @@ extern const OpDef causal_apply_transposed_op = {.name = "causal_apply_transpose
                                                  .reference_f32 = apply_reference<float, true>,
                                                  .reference_f64 = apply_reference<double, true>,
                                                  .cpu = apply_cpu<kernels::causal_apply_transposed>,
+                                                 .over_runs = ops::by_broadcast<causal_apply_transposed_op>,
                                                  .flops = apply_flops};
 
 Var causal_dots(Var x, Var y) { return ops::record<causal_dots_op>({x, y}); }

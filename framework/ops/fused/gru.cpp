@@ -24,14 +24,14 @@ struct Sizes {
   std::int64_t batch, steps, inputs, units;
 
   Sizes(const Shape& x, const Shape& W, const Shape& U, const Shape& b, const Shape& c, const Shape& mask) {
-    check(x.rank() == 3, "x must be [batch, T, E], got {}", x.str());
+    check(x.rank() == 3, "x must be [batch, T, E], got {}", x);
     batch = x[0], steps = x[1], inputs = x[2];
-    check(U.rank() == 2 && U[0] >= 1 && U[1] == 3 * U[0], "U must be [h, 3 h], got {}", U.str());
+    check(U.rank() == 2 && U[0] >= 1 && U[1] == 3 * U[0], "U must be [h, 3 h], got {}", U);
     units = U[0];
     const Shape gates = {3 * units};
-    check(W == Shape{inputs, 3 * units}, "W must be [{}, {}], got {}", inputs, 3 * units, W.str());
-    check(b == gates && c == gates, "b and c must be {}, got {} and {}", gates.str(), b.str(), c.str());
-    check(mask == Shape{batch, steps}, "mask must be [{}, {}], got {}", batch, steps, mask.str());
+    check(W == Shape{inputs, 3 * units}, "W must be [{}, {}], got {}", inputs, 3 * units, W);
+    check(b == gates && c == gates, "b and c must be {}, got {} and {}", gates, b, c);
+    check(mask == Shape{batch, steps}, "mask must be [{}, {}], got {}", batch, steps, mask);
   }
   template <class Args>  // of a shape rule or a kernel
   explicit Sizes(const Args& a)
@@ -55,7 +55,7 @@ Shape states_shape(const ShapeArgs& a) {
 Shape grad_shape(const ShapeArgs& a) {
   const Sizes s(a);
   const Shape y = {s.batch, s.steps, s.units};
-  check(a.shape(dy_) == y, "dy must be {}, got {}", y.str(), a.shape(dy_).str());
+  check(a.shape(dy_) == y, "dy must be {}, got {}", y, a.shape(dy_));
   return {s.gradients().back()};
 }
 

@@ -8,7 +8,7 @@ constexpr double epsilon = 1e-5;  // PyTorch's default
 Shape shape(const ShapeArgs& a) {
   const Shape& x = a.shape(0);
   check(x.rank() >= 1 && a.shape(1) == Shape{x[-1]} && a.shape(2) == Shape{x[-1]}, "gain and bias must be [{}], got {} and {}",
-        x.rank() ? x[-1] : 0, a.shape(1).str(), a.shape(2).str());
+        x.rank() ? x[-1] : 0, a.shape(1), a.shape(2));
   return x;
 }
 

@@ -18,13 +18,13 @@ struct Sizes {
 
   Sizes(const Shape& tokens, const Shape& KQ, const Shape& OV) {
     check(tokens.rank() == 3 && tokens[2] >= 2,
-          "tokens must be [batch, feature, position] with two positions or more, got {}", tokens.str());
+          "tokens must be [batch, feature, position] with two positions or more, got {}", tokens);
     batch = tokens[0], features = tokens[1], context = tokens[2] - 1;
     check(KQ.rank() == 3 && KQ[1] == features && KQ[2] == features, "KQ must be [head, {0}, {0}], got {1}", features,
-          KQ.str());
+          KQ);
     heads = KQ[0];
     check(OV.rank() == 3 && OV[0] == heads && OV[2] == features, "OV must be [{}, output, {}], got {}", heads, features,
-          OV.str());
+          OV);
     outputs = OV[1];
   }
 };
@@ -36,7 +36,7 @@ Shape shape(const ShapeArgs& a) {
 
 Shape grad_shape(const ShapeArgs& a) {
   const Shape y = shape(a);
-  check(a.shape(3) == y, "dy must be {}, got {}", y.str(), a.shape(3).str());
+  check(a.shape(3) == y, "dy must be {}, got {}", y, a.shape(3));
   return {a.shape(1).size() + a.shape(2).size()};
 }
 

@@ -8,7 +8,7 @@ constexpr double epsilon = 1e-6;  // what models with RMSNorm commonly use
 Shape shape(const ShapeArgs& a) {
   const Shape& x = a.shape(0);
   check(x.rank() >= 1 && a.shape(1) == Shape{x[-1]}, "gain must be [{}], got {}", x.rank() ? x[-1] : 0,
-        a.shape(1).str());
+        a.shape(1));
   return x;
 }
 

@@ -8,7 +8,7 @@ namespace {
 Shape shape(const ShapeArgs& a) {
   const Shape &logits = a.shape(0), &labels = a.shape(1);
   check(logits.rank() == labels.rank() + 1 && logits.without(-1) == labels, "logits must be [labels..., classes], got {} with labels {}",
-        logits.str(), labels.str());
+        logits, labels);
   return labels;
 }
 
@@ -54,6 +54,7 @@ extern const OpDef softmax_cross_entropy_op = {.name = "softmax_cross_entropy",
                                                .reference_f64 = reference<double>,
                                                .cpu = cpu,
                                                .decompose = decompose,
+                                               .over_runs = ops::as_it_is<softmax_cross_entropy_op>,
                                                .flops = flops,
                                                .index_inputs = 0b10};
 

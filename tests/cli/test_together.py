@@ -1,0 +1,68 @@
+"""Small runs of a sweep that are trained several at once, in one process, as if each were alone."""
+import os
+import signal
+
+from command import SMALL
+from test_sweep import LONG, SweepTest, wait_until
+
+
+class Together(SweepTest):
+    def test_jobs_that_are_alike_are_trained_at_once_to_the_bytes_of_each_alone(self):
+        # Two tasks of the same shapes, and one whose network is another.
+        self.create(SMALL, "seed=0,1", "task.within_class_noise=0,0.5")
+        kinds = {job["step"]["kind"] for job in self.manifest()["jobs"]}
+        self.assertEqual(len(kinds), 1)
+        out, _ = self.work()
+        self.assertEqual(out.count("done"), 4)
+        workers = {self.record(job)["started"] + self.record(job)["worker"] for job in self.job_ids()}
+        self.assertEqual(len(workers), 1, "they began together")
+        self.assert_runs_as_if_trained_alone(SMALL)
+
+        self.create(SMALL, "seed=0,1", "model.n_heads=1,2", out="heads")
+        self.assertEqual(len({job["step"]["kind"] for job in self.manifest("heads")["jobs"]}), 2)
+        self.work(out="heads")
+        self.assert_runs_as_if_trained_alone(SMALL, out="heads")
+
+    def test_runs_end_at_steps_of_their_own(self):
+        self.create(SMALL, "steps=10,60,35", "seed=0,1")
+        self.work()
+        self.assert_runs_as_if_trained_alone(SMALL)
+
+    def test_one_that_diverges_leaves_the_others_alone(self):
+        overrides = ["optimizer.kind=sgd"]
+        self.create(SMALL, *overrides, "optimizer.learning_rate=0.05,1e9,0.04")
+        out, _ = self.work(rc=1)
+        self.assertEqual(self.states(), ["done", "diverged", "done"])
+        second = self.record(self.job_ids()[1])
+        self.assertEqual(second["last_exit_code"], 3)
+        self.assertIn("training diverged at step", second["last_error"])
+        _, alone = self.saltus("train", SMALL, *overrides, "optimizer.learning_rate=1e9", "--out", self.path("alone"), rc=3)
+        self.assertIn(second["last_error"], alone)
+
+    def test_one_whose_folder_cannot_be_written_fails_alone(self):
+        self.create(SMALL, "seed=0..2")
+        os.makedirs(self.path("sweep", "runs"), exist_ok=True)
+        broken = self.job_ids()[1]
+        with open(self.path("sweep", "runs", broken), "w") as file:
+            file.write("in the way")
+        self.work(rc=1)
+        self.assertEqual(self.states(), ["done", "failed", "done"])
+
+    def test_stopped_and_killed_ones_go_on_from_where_each_was(self):
+        self.create(*LONG, "seed=0..3", "steps=300,400")
+        ids = self.job_ids()
+        for sig, code in [(signal.SIGINT, 75), (signal.SIGKILL, -9)]:
+            process = self.started("work", self.path("sweep"))
+            wait_until(lambda: any(os.path.exists(self.path("sweep", "runs", job, "state.bin")) for job in ids) or process.poll() is not None)
+            process.send_signal(sig)
+            self.assertIn(process.wait(), (code, 0))
+        self.work()
+        self.assertEqual(set(self.states()), {"done"})
+        self.assert_runs_as_if_trained_alone(*LONG)
+
+    def test_no_worker_takes_more_than_its_share(self):
+        self.create(SMALL, "seed=0..3")
+        self.work("--workers", "2", "--max-jobs", "2")
+        self.assertEqual(self.states(), ["done", "done", "pending", "pending"])
+        self.work("--workers", "4", "--max-jobs", "1")
+        self.assertEqual(self.states(), ["done", "done", "done", "pending"])

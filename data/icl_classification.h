@@ -23,7 +23,7 @@ namespace saltus {
 /// Arrays of a sample, in the order of fields():
 ///   tokens         f32 [position = 2N+1, d_model = P+D]  one-hot position, then content; item, label, ..., target item
 ///   label          i32 []                                the right answer, in 0..L-1
-///   context_labels i32 [pair = N]                        label shown with each context item
+///   context_labels i32 [pair = N]                        label l shown with each context item: label_vector(l)
 ///   context_match  i32 [pair = N]                        1 where the item is of the target's class
 class IclClassification : public Task {
  public:

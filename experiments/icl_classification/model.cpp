@@ -55,10 +55,14 @@ struct Recorder {
   Var with_trainable_labels(Var tokens, std::int64_t batch) const {
     if (!model.trainable_labels) return tokens;
     const Var table = params.declare(graph, "embed.label_offset", {task.n_labels, task.item_dim}, {"label", "d_item"}, Init::constant(0));
-    const Var ids = graph.input("context_labels", {batch, task.n_pairs}, DType::i32);
-    const Var content = pad(take(table, ids), -1, task.position_dim(), 0);                                // [batch, pair, d_model]
+    const Var content = pad(take(table, context_labels(batch)), -1, task.position_dim(), 0);  // [batch, pair, d_model]
     const Var pairs = pad(reshape(content, {batch, task.n_pairs, 1, d_model}), 2, 1, 0);                   // [batch, pair, 2, d_model]
     return tokens + pad(reshape(pairs, {batch, 2 * task.n_pairs, d_model}), 1, 0, 1);
+  }
+
+  /// Labels shown, [batch, pair].
+  Var context_labels(std::int64_t batch) const {
+    return graph.input("context_labels", {batch, task.n_pairs}, DType::i32);
   }
 
   std::vector<Clamp> clamps() const {
@@ -72,8 +76,7 @@ struct Recorder {
 
   /// What context_labels_only adds to the logits: 0 at labels shown, -10,000 elsewhere, [batch, label].
   Var outside_context(std::int64_t batch) const {
-    const Var ids = graph.input("context_labels", {batch, task.n_pairs}, DType::i32);
-    const Var shown = gate(graph.constant(1), sum(one_hot(ids, task.n_labels), 1));  // [batch, label]
+    const Var shown = gate(graph.constant(1), sum(one_hot(context_labels(batch), task.n_labels), 1));  // [batch, label]
     return 1e4 * shown - 1e4;
   }
 
@@ -89,7 +92,11 @@ Var Recorder::logits(std::int64_t batch, Purpose purpose) const {
     AttentionOptions options;
     if (model.scale_attention) options.scale = 1 / std::sqrt(static_cast<double>(model.head_size(d_model)));
     options.last_query_only = purpose != Purpose::measure && l + 1 == model.n_layers;
-    if (l == 0 && !model.layer_norm) options.one_hot = task.position_dim();
+    if (l == 0 && !model.layer_norm) {
+      options.one_hot = task.position_dim();
+      options.repeated = {context_labels(batch),
+                          task.n_labels};  // a label's token is one of n_labels vectors at some position
+    }
     options.pattern = clamped_pattern(all_clamps, l, task.n_pairs);
     const AttentionWeights weights = attention_weights(block + ".attn");
     {
@@ -97,8 +104,9 @@ Var Recorder::logits(std::int64_t batch, Purpose purpose) const {
       const Residual read = model.layer_norm ? Residual(normalised(x.value(), block + ".ln")) : x;
       const AttentionOutput attention = causal_attention(read, weights, options);
       graph.tap("pattern", attention.pattern);
-      const bool as_terms = attention.context && !weights.W_O && !options.last_query_only;
-      x = as_terms ? x.plus(attention.context, weights.W_V) : Residual(x.last(options.last_query_only ? 1 : task.n_tokens()) + attention.out);
+      const bool as_terms = attention.read && !weights.W_O && !options.last_query_only;
+      x = as_terms ? x.plus(attention.pattern, attention.read, weights.W_V)
+                   : Residual(x.last(options.last_query_only ? 1 : task.n_tokens()) + attention.out);
     }
     if (model.block_mlp > 0) x = block_mlp(x.value(), block);
     graph.tap(block + ".resid_post", x.value());

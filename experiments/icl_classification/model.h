@@ -32,12 +32,14 @@ struct ModelConfig : ClassifierConfig {
 };
 
 /// Records the model for `batch` sequences and returns the mean cross-entropy at the target token.
-/// Inputs: tokens [batch, position, d_model], label [batch]; context_labels [batch, pair] with trainable_labels and
-/// context_labels_only; context_match [batch, pair] with clamps of what is of the target's class.
-/// Taps: blocks.{l}.attn.pattern [head, batch, query, key], as clamped, blocks.{l}.resid_post [batch, position, d_model], logits [batch, label];
-/// with circuit_losses, for Purpose::measure, restricted.logits, excluded.logits and weight_norm [], and the first ones under these scopes.
-/// Unless for Purpose::measure the last layer is computed at the last token only, which is all that the loss depends on; its pattern then has
-/// one query.
+/// Inputs: tokens [batch, position, d_model], label [batch]; context_labels [batch, pair], which must be the labels that
+/// the tokens show, since equal ones are multiplied once (with layer_norm it is read with trainable_labels and
+/// context_labels_only alone); context_match [batch, pair] with clamps of what is of the target's class.
+/// Taps: blocks.{l}.attn.pattern [head, batch, query, key], as clamped, blocks.{l}.resid_post [batch, position, d_model],
+/// logits [batch, label]; with circuit_losses, for Purpose::measure, restricted.logits, excluded.logits and weight_norm
+/// [], and the first ones under these scopes.
+/// Unless for Purpose::measure the last layer is computed at the last token only, which is all that the loss depends on;
+/// its pattern then has one query.
 Var record(Graph& graph, ParamStore& params, const IclClassificationConfig& task, const ModelConfig& model, std::int64_t batch,
            Purpose purpose);
 

@@ -18,9 +18,14 @@ using Tag = hn::ScalableTag<float>;
 using Vec = hn::Vec<Tag>;
 constexpr Tag tag;
 
+constexpr bool many_registers = hn::MaxLanes(tag) >= 16;  // 32 of AVX-512; 16 of the others
 // Rows are taken four at a time, and five at the end of 17, where one alone would leave most of the adders idle.
 constexpr std::int64_t block = 4;
 std::int64_t rows_of_block(std::int64_t left) { return left == block + 1 ? left : left < block ? left : block; }
+// Vectors of each row that are summed at a time: with five rows as many sums as there are registers for.
+constexpr int most_vectors = many_registers ? 4 : 2;
+// Rows of dot products with four others at a time, likewise.
+std::int64_t rows_of_dots(std::int64_t left) { return many_registers ? rows_of_block(left) : left < 2 ? left : 2; }
 
 // Calls f with the number of rows as a constant, for 1 to 5 of them.
 template <class F>
@@ -76,16 +81,19 @@ void apply_columns(const Block& b, const float* corner, std::int64_t width, std:
 }
 
 template <int rows>
-void apply_block(const Block& b, const float* corner, std::int64_t width) {
+void apply_block(const Block& b, const float* corner, const CausalProduct& p) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(tag));
-  for (std::int64_t at = 0; at < width; at += 4 * lanes) {
-    const std::int64_t left = width - at, vectors = left >= 4 * lanes ? 4 : (left + lanes - 1) / lanes;
-    const std::int64_t in_last = left >= 4 * lanes ? lanes : left - (vectors - 1) * lanes;
+  for (std::int64_t at = 0; at < p.width; at += most_vectors * lanes) {
+    const std::int64_t left = p.width - at,
+                       vectors = left >= most_vectors * lanes ? most_vectors : (left + lanes - 1) / lanes;
+    const std::int64_t in_last = left >= most_vectors * lanes ? lanes : left - (vectors - 1) * lanes;
     const auto last = hn::FirstN(tag, static_cast<std::size_t>(in_last));
-    if (vectors == 4) apply_columns<rows, 4>(b, corner, width, at, last);
-    if (vectors == 3) apply_columns<rows, 3>(b, corner, width, at, last);
-    if (vectors == 2) apply_columns<rows, 2>(b, corner, width, at, last);
-    if (vectors == 1) apply_columns<rows, 1>(b, corner, width, at, last);
+    if constexpr (most_vectors == 4) {
+      if (vectors == 4) apply_columns<rows, 4>(b, corner, p.width, at, last);
+      if (vectors == 3) apply_columns<rows, 3>(b, corner, p.width, at, last);
+    }
+    if (vectors == 2) apply_columns<rows, 2>(b, corner, p.width, at, last);
+    if (vectors == 1) apply_columns<rows, 1>(b, corner, p.width, at, last);
   }
 }
 
@@ -98,7 +106,7 @@ void causal_apply_impl(const CausalProduct& p, const float* s, const float* x, f
       for (int r = 0; r < count; ++r) {
         for (int c = 0; c < count; ++c) corner[r * count + c] = c <= r ? s[(i + r) * p.n + i + c] : 0;
       }
-      apply_block<count>({s + i * p.n, p.n, 1, i, x, x + i * p.width, y + i * p.width}, corner, p.width);
+      apply_block<count>({s + i * p.n, p.n, 1, i, x, x + i * p.width, y + i * p.width}, corner, p);
     });
   }
 }
@@ -113,7 +121,8 @@ void causal_apply_transposed_impl(const CausalProduct& p, const float* s, const 
       for (int r = 0; r < count; ++r) {
         for (int c = 0; c < count; ++c) corner[r * count + c] = c >= r ? s[(j + c) * p.n + j + r] : 0;
       }
-      apply_block<count>({s + below * p.n + j, 1, p.n, p.n - below, y + below * p.width, y + j * p.width, x + j * p.width}, corner, p.width);
+      apply_block<count>(
+          {s + below * p.n + j, 1, p.n, p.n - below, y + below * p.width, y + j * p.width, x + j * p.width}, corner, p);
     });
   }
 }
@@ -153,7 +162,7 @@ void dot_block(const CausalProduct& p, const float* x, const float* y, std::int6
 
 void causal_dots_impl(const CausalProduct& p, const float* x, const float* y, float* s) {
   for (std::int64_t i = 0, rows = 0; i < p.n; i += rows) {
-    rows = rows_of_block(p.n - i);
+    rows = rows_of_dots(p.n - i);
     with_rows(rows, [&](auto constant) {
       for (std::int64_t j = 0; j < i + rows; j += 4)
         dot_block<constant>(p, x + i * p.width, y + j * p.width, i + rows - j < 4 ? i + rows - j : 4, s + i * p.n + j);

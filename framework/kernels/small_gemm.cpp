@@ -203,6 +203,10 @@ void dot_rows(const Gemm& g, std::int64_t i) {
 void by_elements(const Gemm& g) {
   std::int64_t i = 0;
   for (; i + dot_rows_at_once <= g.m; i += dot_rows_at_once) dot_rows<dot_rows_at_once>(g, i);
+  if constexpr (dot_rows_at_once == 4) {  // two or three rows that are left read B once
+    if (g.m - i == 3) return dot_rows<3>(g, i);
+    if (g.m - i == 2) return dot_rows<2>(g, i);
+  }
   for (; i < g.m; ++i) dot_rows<1>(g, i);
 }
 

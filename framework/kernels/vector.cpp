@@ -188,6 +188,25 @@ void softmax_rows_impl(const float* x, float* y, std::size_t rows, std::size_t n
   }
 }
 
+float dot(const float* x, const float* y, std::size_t n) {
+  const std::size_t lanes = hn::Lanes(tag);
+  Vec total = hn::Zero(tag);
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) total = hn::MulAdd(hn::LoadU(tag, x + i), hn::LoadU(tag, y + i), total);
+  if (i < n) {
+    const auto mask = hn::FirstN(tag, n - i);
+    total = hn::MulAdd(hn::MaskedLoad(mask, tag, x + i), hn::MaskedLoad(mask, tag, y + i), total);
+  }
+  return hn::GetLane(hn::SumOfLanes(tag, total));
+}
+
+void softmax_grad_rows_impl(const float* y, const float* dy, float* g, std::size_t rows, std::size_t n) {
+  for (std::size_t r = 0; r < rows; ++r, y += n, dy += n, g += n) {
+    const Vec shift = hn::Set(tag, dot(y, dy, n));
+    zip({y, 1}, {dy, 1}, g, n, [shift](Vec p, Vec d) { return hn::Mul(p, hn::Sub(d, shift)); });
+  }
+}
+
 void log_softmax_rows_impl(const float* x, float* y, std::size_t rows, std::size_t n) {
   for (std::size_t r = 0; r < rows; ++r, x += n, y += n) {
     const float top = max_of(x, n);
@@ -243,6 +262,7 @@ HWY_EXPORT(gate_impl);
 HWY_EXPORT(accumulate_impl);
 HWY_EXPORT(sum_impl);
 HWY_EXPORT(softmax_rows_impl);
+HWY_EXPORT(softmax_grad_rows_impl);
 HWY_EXPORT(log_softmax_rows_impl);
 HWY_EXPORT(cross_entropy_rows_impl);
 HWY_EXPORT(rms_norm_rows_impl);
@@ -267,6 +287,9 @@ void accumulate(const float* x, float* y, std::size_t n) { HWY_DYNAMIC_DISPATCH(
 float sum(const float* x, std::size_t n) { return HWY_DYNAMIC_DISPATCH(sum_impl)(x, n); }
 void softmax_rows(const float* x, float* y, std::size_t rows, std::size_t n, std::size_t causal_period) {
   HWY_DYNAMIC_DISPATCH(softmax_rows_impl)(x, y, rows, n, causal_period);
+}
+void softmax_grad_rows(const float* y, const float* dy, float* g, std::size_t rows, std::size_t n) {
+  HWY_DYNAMIC_DISPATCH(softmax_grad_rows_impl)(y, dy, g, rows, n);
 }
 void log_softmax_rows(const float* x, float* y, std::size_t rows, std::size_t n) {
   HWY_DYNAMIC_DISPATCH(log_softmax_rows_impl)(x, y, rows, n);

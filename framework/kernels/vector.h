@@ -38,6 +38,8 @@ float sum(const float* x, std::size_t n);
 /// Row-wise over a [rows, n] array. Row r takes part with its first `n` elements, or, with causal_period > 0, with its first
 /// n - causal_period + 1 + r % causal_period (a causal mask over blocks of causal_period query rows); masked outputs are 0.
 void softmax_rows(const float* x, float* y, std::size_t rows, std::size_t n, std::size_t causal_period);
+/// g = y (dy - y . dy) for each row of n.
+void softmax_grad_rows(const float* y, const float* dy, float* g, std::size_t rows, std::size_t n);
 void log_softmax_rows(const float* x, float* y, std::size_t rows, std::size_t n);
 /// y [rows] = log sum_j exp(x[r, j]) - x[r, labels[r]] for logits x [rows, n].
 void cross_entropy_rows(const float* x, const std::int32_t* labels, float* y, std::size_t rows, std::size_t n);

@@ -79,6 +79,16 @@ Var query_attention_grad(Var tokens, Var KQ, Var OV, Var dy, ContextWeights weig
 Var gru(Var x, Var W, Var U, Var b, Var c, Var mask, bool reverse = false);
 /// The gradients of gru with respect to x, W, U, b and c for the cotangent dy [batch, T, h], one after the other in one row.
 Var gru_grad(Var x, Var W, Var U, Var b, Var c, Var mask, Var dy, bool reverse = false);
+/// A GRU in each direction over embedded words, x = table[ids] for table [V, E] and ids [batch, T] (any, where the mask
+/// is 0): the forward one's states beside the backward one's, [batch, T, 2h]. x W is computed once for each word that
+/// the batch has, however often it has it.
+struct GruWeights {
+  Var W, U, b, c;  // as gru's
+};
+Var embedded_gru(Var table, Var ids, Var mask, const GruWeights& forward, const GruWeights& backward);
+/// The gradients with respect to the table and, forwards and then backwards, W, U, b and c for the cotangent dy [batch,
+/// T, 2h], in one row.
+Var embedded_gru_grad(Var table, Var ids, Var mask, const GruWeights& forward, const GruWeights& backward, Var dy);
 
 /// Products over the lower triangle, j <= i, of a square matrix s [..., n, n] and rows [..., n, width], batched with broadcasting: half of the
 /// work of matmul and a mask. What s has above its diagonal is not read.

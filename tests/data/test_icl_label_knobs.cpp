@@ -28,6 +28,28 @@ std::size_t distinct(const std::vector<int>& values) { return std::set<int>(valu
 
 std::vector<double> uniform(std::size_t n) { return std::vector<double>(n, 1 / static_cast<double>(n)); }
 
+/// All knobs that go together: with label_law relabelled, or with several labels a class and several maps.
+IclClassificationConfig every_knob(bool relabelled) {
+  IclClassificationConfig config;
+  config.p_novel_end = 0.2;
+  config.p_novel_steps = 100;
+  config.random_label_steps = 50;
+  config.redraw_every = 7;
+  config.exemplars = 5;
+  config.n_common = 16;
+  config.p_common = 0.5;
+  config.p_bursty = 0.5;
+  if (!relabelled) {
+    config.n_maps = 4;
+    config.labels_per_class = 2;
+  } else {
+    config.label_law = "relabelled";
+    config.p_bursty = 1;
+    config.relabel_held_out = 0.25;
+  }
+  return config;
+}
+
 void check_copies_share_labels(const std::vector<int>& items, const std::vector<int>& shown) {
   std::map<int, int> label_of;
   for (std::size_t i = 0; i < items.size(); ++i)
@@ -225,23 +247,7 @@ TEST_CASE("test sets of a task without copying: what the context tells is tau al
 }
 
 TEST_CASE("with every knob a part of a batch is what the whole holds there, bit for bit") {
-  IclClassificationConfig config;
-  config.p_novel_end = 0.2;
-  config.p_novel_steps = 100;
-  config.random_label_steps = 50;
-  config.redraw_every = 7;
-  config.exemplars = 5;
-  config.n_common = 16;
-  config.p_common = 0.5;
-  config.p_bursty = 0.5;
-  if (GENERATE(false, true)) {
-    config.n_maps = 4;
-    config.labels_per_class = 2;
-  } else {
-    config.label_law = "relabelled";
-    config.p_bursty = 1;
-    config.relabel_held_out = 0.25;
-  }
+  const IclClassificationConfig config = every_knob(GENERATE(false, true));
   const IclClassification task(config, seeds), again(config, seeds);
   const auto check_part = [](const Sequences& whole, const Sequences& part, int first) {
     const auto from = [first, &whole](const auto& array) {
@@ -255,6 +261,21 @@ TEST_CASE("with every knob a part of a batch is what the whole holds there, bit 
     check_part(train_sequences(task, 64, step), train_sequences(again, 16, step, 40), 40);
   for (const std::string& set : task.eval_sets()) {
     check_part(eval_sequences(task, set, 64), eval_sequences(again, set, 16, 40), 40);
+  }
+}
+
+TEST_CASE("with every knob a label's token is the label's vector, as the model counts on") {
+  const IclClassification task(every_knob(GENERATE(false, true)), seeds);
+  std::vector<Sequences> all = {train_sequences(task, 32, 20), train_sequences(task, 32, 60)};
+  for (const std::string& set : task.eval_sets()) all.push_back(eval_sequences(task, set, 32));
+  for (const Sequences& s : all) {
+    for (int i = 0; i < s.size; ++i) {
+      for (int pair = 0; pair < s.pairs; ++pair) {
+        const auto shown = s.content(i, 2 * pair + 1),
+                   meant = task.label_vector(s.labels_of(i)[static_cast<std::size_t>(pair)]);
+        REQUIRE(std::equal(shown.begin(), shown.end(), meant.begin(), meant.end()));
+      }
+    }
   }
 }
 

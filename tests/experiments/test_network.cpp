@@ -38,6 +38,8 @@ std::pair<std::vector<float>, float> run_plan(Network& n) {
   const Plan plan(n.graph, outputs, [&](const std::string& name, const Shape&) { return n.params.view(name).data(); });
   std::copy(n.sequences.tokens.begin(), n.sequences.tokens.end(), static_cast<float*>(plan.input("tokens")));
   std::copy(n.sequences.label.begin(), n.sequences.label.end(), static_cast<std::int32_t*>(plan.input("label")));
+  std::copy(n.sequences.context_labels.begin(), n.sequences.context_labels.end(),
+            static_cast<std::int32_t*>(plan.input("context_labels")));
   plan.run();
   const auto size = static_cast<std::size_t>(outputs[0].value.shape().size());
   return {{plan.output(0), plan.output(0) + size}, *plan.output(1)};

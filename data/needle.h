@@ -34,6 +34,7 @@ class Needle : public SequenceTask {
 
   /// test: as training. far: the pairs lie in the first quarter; left out when they do not fit there.
   std::vector<std::string> eval_sets() const override;
+  std::int64_t questions() const override { return 1; }
   /// Positions [from, from + count) of samples [first, first + batch.size()): the same bytes as those positions of the
   /// whole, in a batch whose arrays have `count` positions a sample. A stretch may hold no query: its weights are then
   /// all 0. Throws when the stretch leaves the sequence. Thread-safe; memory does not grow with the length.

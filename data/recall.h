@@ -37,6 +37,7 @@ class Recall : public SequenceTask {
 
   /// test: as training. far: queries in the sequence's last quarter only, uniformly; left out when they do not fit.
   std::vector<std::string> eval_sets() const override;
+  std::int64_t questions() const override { return config_.n_queries(); }
   const RecallConfig& config() const { return config_; }
 
  private:

@@ -30,6 +30,7 @@ class SelectiveCopy : public SequenceTask {
 
   /// test: as training.
   std::vector<std::string> eval_sets() const override;
+  std::int64_t questions() const override { return config_.n_marked; }
   const SelectiveCopyConfig& config() const { return config_; }
 
  private:

@@ -19,8 +19,12 @@ std::vector<SampleField> SequenceTask::fields() const {
   const auto array = [this](const char* name, DType dtype) {
     return SampleField{name, Shape{shape_.length}, dtype, {"position"}};
   };
+  const auto of_questions = [this](const char* name) {
+    return SampleField{name, Shape{questions()}, DType::i32, {"question"}};
+  };
   return {array("tokens", DType::i32), array("target", DType::i32),   array("weight", DType::f32),
-          array("role", DType::i32),   array("distance", DType::i32), array("writes", DType::i32)};
+          array("role", DType::i32),   array("distance", DType::i32), array("writes", DType::i32),
+          of_questions("asked"),       of_questions("asked_token"),   of_questions("answer")};
 }
 
 SequenceTask::Source SequenceTask::train_source(std::int64_t step) const {
@@ -37,9 +41,32 @@ SequenceTask::Source SequenceTask::eval_source(int set) const {
 
 void SequenceTask::sample_train(std::int64_t step, int first, const Batch& batch) const {
   sample(train_source(step), first, batch);
+  list_questions(batch);
 }
 
-void SequenceTask::sample_eval(int set, int first, const Batch& batch) const { sample(eval_source(set), first, batch); }
+void SequenceTask::sample_eval(int set, int first, const Batch& batch) const {
+  sample(eval_source(set), first, batch);
+  list_questions(batch);
+}
+
+void SequenceTask::list_questions(const Batch& batch) const {
+  const std::int64_t length = shape_.length, expected = questions();
+  std::int32_t *asked = batch.i32(asked_field), *token = batch.i32(asked_token_field),
+               *answer = batch.i32(answer_field);
+  for (std::int64_t i = 0; i < batch.size(); ++i) {
+    std::int64_t found = 0;
+    for (std::int64_t t = i * length; t < (i + 1) * length; ++t) {
+      if (batch.f32(weight_field)[t] == 0) continue;
+      check(found < expected, "sequence task: a sample has more than {} questions", expected);
+      const std::int64_t to = i * expected + found;
+      asked[to] = static_cast<std::int32_t>(t - i * length);
+      token[to] = batch.i32(tokens_field)[t];
+      answer[to] = batch.i32(target_field)[t];
+      ++found;
+    }
+    check(found == expected, "sequence task: a sample has {} questions instead of {}", found, expected);
+  }
+}
 
 SequenceRow SequenceTask::cleared_row(const Batch& batch, int i, std::int64_t length) {
   const auto n = static_cast<std::size_t>(length), begin = static_cast<std::size_t>(i) * n;

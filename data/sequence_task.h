@@ -48,20 +48,36 @@ struct SequenceRow {
 /// Tasks that are sequences of tokens with questions in them: the common shape, so that one model and one set of
 /// measures serve all.
 ///
-/// Arrays of a sample, in the order of fields(), all [position = length]:
+/// Arrays of a sample, in the order of fields(). [position = length]:
 ///   tokens    i32  in 0..vocab_size-1
 ///   target    i32  what is asked after this token, in 0..vocab_size-1; 0 where nothing is
 ///   weight    f32  1 where the target counts, else 0; 1 somewhere in every sample
 ///   role      i32  TokenRole: 0 filler, 1 key, 2 value, 3 query
 ///   distance  i32  of a query: tokens since its answer was last written; else 0
 ///   writes    i32  of a query: other writes since then; else 0
+/// And the same questions again, one after another as they come in the sequence, [question = questions()]:
+///   asked        i32  their positions, in 0..length-1
+///   asked_token  i32  their tokens
+///   answer       i32  their targets
 class SequenceTask : public Task {
  public:
-  enum Field { tokens_field, target_field, weight_field, role_field, distance_field, writes_field };
+  enum Field {
+    tokens_field,
+    target_field,
+    weight_field,
+    role_field,
+    distance_field,
+    writes_field,
+    asked_field,
+    asked_token_field,
+    answer_field
+  };
 
   SequenceTask(const SequenceShape& shape, const Seeds& seeds);
 
   const SequenceShape& shape() const { return shape_; }
+  /// How many positions have a weight, in every sample.
+  virtual std::int64_t questions() const = 0;
   std::vector<SampleField> fields() const final;
   void sample_train(std::int64_t step, int first, const Batch& batch) const final;
   void sample_eval(int set, int first, const Batch& batch) const final;
@@ -83,7 +99,9 @@ class SequenceTask : public Task {
   static SequenceRow cleared_row(const Batch& batch, int i, std::int64_t length);
 
  private:
+  /// Writes the arrays of positions.
   virtual void sample(const Source& source, int first, const Batch& batch) const = 0;
+  void list_questions(const Batch& batch) const;
 
   SequenceShape shape_;
   Rng data_rng_, eval_rng_;

@@ -30,6 +30,7 @@ class StateTracking : public SequenceTask {
 
   /// test: as training.
   std::vector<std::string> eval_sets() const override;
+  std::int64_t questions() const override { return shape().length; }
   const StateTrackingConfig& config() const { return config_; }
   /// The state after `token` in `state`.
   std::int32_t next(std::int32_t state, std::int32_t token) const {

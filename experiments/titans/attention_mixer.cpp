@@ -22,7 +22,7 @@ PersistentPrefix declare_prefix(const MixerContext& c, const MixerConfig& config
 
 }  // namespace
 
-Var attention_mixer(const MixerContext& c, Var x, const MixerConfig& config) {
+Var attention_mixer(const MixerContext& c, const TokenRows& x, const MixerConfig& config) {
   const std::int64_t batch = x.shape()[0], positions = x.shape()[1], channels = config.n_heads * config.d_head;
   const Var q = by_head(projected(c, x, "Q", config), config);
   const Var k = by_head(projected(c, x, "K", config), config);
@@ -33,7 +33,7 @@ Var attention_mixer(const MixerContext& c, Var x, const MixerConfig& config) {
   if (y.pattern) tap(c, "pattern", y.pattern);
   if (y.prefix) tap(c, "persistent_pattern", y.prefix);
   const Var read = reshape(permute(y.out, {1, 2, 0, 3}), {batch, positions, channels});
-  return matmul(read, weight(c, "W_O", channels, x.shape()[2], {"channel", "d_model"}));
+  return matmul(c.asked ? c.asked.rows(read) : read, weight(c, "W_O", channels, x.shape()[2], {"channel", "d_model"}));
 }
 
 }  // namespace saltus::titans

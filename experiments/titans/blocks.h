@@ -33,11 +33,12 @@ struct ModelConfig;
 /// head, position] and momentum_alignment [batch, head, chunk], of surprise.h.
 ///
 /// `open_gates` [batch, position] is of intervention.h, needed for oracle_gates alone.
-Var mixed(Graph& graph, ParamStore& params, Carry& carry, std::int64_t layer, Var u, const ModelConfig& model,
-          Purpose purpose, Var open_gates = {});
+/// Of the result, the `asked` positions alone if some are: [batch, question, d_model].
+Var mixed(Graph& graph, ParamStore& params, Carry& carry, std::int64_t layer, const TokenRows& u,
+          const ModelConfig& model, Purpose purpose, Var open_gates = {}, const Asked& asked = {});
 
 /// mac of the above, in mac_block.cpp; `memory` and `attention` say where the two are recorded.
-Var mac_block(const MixerContext& memory, const MixerContext& attention, Var u, const ModelConfig& model,
+Var mac_block(const MixerContext& memory, const MixerContext& attention, const TokenRows& u, const ModelConfig& model,
               Purpose purpose);
 /// The taps inner_loss, surprise and momentum_alignment of a memory.
 void tap_writes(const MixerContext& c, const MemoryInputs& in, const MemoryState& state,

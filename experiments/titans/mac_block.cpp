@@ -25,7 +25,7 @@ struct SegmentAttention {
   Var q, k, v;                             // of the tokens: [row, position, d_head]
   Var persistent_keys, persistent_values;  // [row, n_persistent, d_head], or empty
 
-  SegmentAttention(const MixerContext& context, Var u, const MixerConfig& m) : c(context), config(m) {
+  SegmentAttention(const MixerContext& context, const TokenRows& u, const MixerConfig& m) : c(context), config(m) {
     q = into_rows(projected(c, u, "Q", config), config.n_heads);
     k = into_rows(projected(c, u, "K", config), config.n_heads);
     v = into_rows(projected(c, u, "V", config), config.n_heads);
@@ -112,7 +112,7 @@ void tap_whole(const MixerContext& c, std::size_t segments, Purpose purpose) {
 
 }  // namespace
 
-Var mac_block(const MixerContext& memory, const MixerContext& attention, Var u, const ModelConfig& model,
+Var mac_block(const MixerContext& memory, const MixerContext& attention, const TokenRows& u, const ModelConfig& model,
               Purpose purpose) {
   const MixerConfig& config = model.mixer;
   const std::int64_t batch = u.shape()[0], positions = u.shape()[1], d = model.d_model,
@@ -120,8 +120,9 @@ Var mac_block(const MixerContext& memory, const MixerContext& attention, Var u, 
   check_input(memory.carry.mode() == Carry::Mode::whole_sequence || positions % model.segment == 0,
               "{}: a stretch of {} tokens is not whole segments of {}", memory.name, positions, model.segment);
   const SegmentAttention attend(attention, u, config);
+  const Var W_read = weight(memory, "W_read", d, channels, {"d_model", "channel"});
   const Var questions =
-      into_rows(silu(matmul(u, weight(memory, "W_read", d, channels, {"d_model", "channel"}))), config.n_heads);
+      into_rows(u.map([W_read](Var rows) { return silu(matmul(rows, W_read)); }).all(), config.n_heads);
   const Var q = l2_normalised(questions);  // [row, position, d_head]: of h
   const Var W_h = weight(memory, "W_h", channels, d, {"channel", "d_model"}),
             W_y = weight(attention, "W_O", channels, d, {"channel", "d_model"});

@@ -11,6 +11,9 @@ struct Chunk {
   Var q, k, target;  // [row, T, d]; target: what the last layer's output is compared with
   Var seen;          // [row, j, i]: (k_j . q_i) written_ji
   ChunkKernels kernels;
+  // Where q asks at some positions alone, i is a question, and kernels are 0 for those of other chunks. So is q itself
+  // where there are several layers; one layer has nothing else to read but M_0, which it leaves out.
+  bool other_questions = false;
 };
 
 /// x [n, ...] in its n parts. By halves: the gradient of a part is as long as what it was cut from, so that n cuts of
@@ -22,6 +25,12 @@ void unstack(Var x, std::vector<Var>& parts) {
   unstack(slice(x, 0, n / 2, n), parts);
 }
 
+Var total(const std::vector<Var>& parts) {
+  Var all = parts[0];
+  for (std::size_t i = 1; i < parts.size(); ++i) all = all + parts[i];
+  return all;
+}
+
 /// Chunks of one length, positions [first, first + n T) of the sequence.
 class Stretch {
  public:
@@ -29,14 +38,17 @@ class Stretch {
       : in_(in), first_(first), n_(n), T_(T) {}
 
   std::vector<Chunk> chunks(std::size_t depth, const MemoryOptions& o) const {
-    const Var q = chunk_major(in_.q), k = chunk_major(in_.k), v = chunk_major(in_.v);  // [n, row, T, d]
-    const Var products = matmul(k, q, false, true);                                    // [n, row, j, i]
+    const Var k = chunk_major(in_.k), v = chunk_major(in_.v);  // [n, row, T, d]
+    const Var at = in_.asked ? questions_of_chunks() : Var{};  // [n, row, question, T]
+    const Var q = at ? in_.q : chunk_major(in_.q);             // [n, row, i, d], or [row, i, d] for all n
+    const Var products = matmul(k, q, false, true);            // [n, row, j, i]
     ChunkKernels w;
     Var seen;
     {
       const Recomputed cheap(*q.graph);
       // The gradient of the squared error is 2 (M(k) - v) ...: the 2 goes with theta.
       w = chunk_kernels(2 * gate_major(in_.theta), gate_major(in_.eta), gate_major(in_.alpha), o.read_before_write);
+      if (at) ask(w, at);
       seen = products * w.written;
     }
     std::vector<Chunk> out(static_cast<std::size_t>(n_));
@@ -45,7 +57,14 @@ class Stretch {
       unstack(x, parts);
       for (std::size_t c = 0; c < parts.size(); ++c) member(out[c]) = parts[c];
     };
-    give(q, [](Chunk& c) -> Var& { return c.q; });
+    if (at && depth == 1) {
+      for (Chunk& c : out) {
+        c.q = q;
+        c.other_questions = true;
+      }
+    } else {
+      give(at ? q * sum(at, -1, true) : q, [](Chunk& c) -> Var& { return c.q; });
+    }
     give(k, [](Chunk& c) -> Var& { return c.k; });
     give(o.residual ? v - k : v, [](Chunk& c) -> Var& { return c.target; });
     give(seen, [](Chunk& c) -> Var& { return c.seen; });
@@ -60,8 +79,9 @@ class Stretch {
     return out;
   }
 
-  /// n parts [row, T, d] back to positions: [row, n T, d].
+  /// n parts [row, T, d] back to positions: [row, n T, d]; or what the questions [row, question, d] were told in all.
   Var joined(std::vector<Var> parts) const {
+    if (in_.asked) return total(parts);
     for (Var& part : parts) part = reshape(part, part.shape().inserted(0, 1));
     const Var all = permute(concat(std::move(parts), 0), {1, 0, 2, 3});  // [row, n, T, d]
     return reshape(all, {all.shape()[0], n_ * T_, all.shape()[3]});
@@ -71,6 +91,17 @@ class Stretch {
   Var chunk_major(Var x) const {
     const Var part = slice(x, 1, first_, first_ + n_ * T_);
     return permute(reshape(part, {part.shape()[0], n_, T_, part.shape()[2]}), {1, 0, 2, 3});
+  }
+  /// Which question is asked where in which chunk, [n, row, question, T].
+  Var questions_of_chunks() const {
+    const Var part = slice(in_.asked, 2, first_, first_ + n_ * T_);
+    return permute(reshape(part, {part.shape()[0], part.shape()[1], n_, T_}), {2, 0, 1, 3});
+  }
+  /// Kernels of readers i as those of questions.
+  static void ask(ChunkKernels& w, Var at) {
+    w.written = matmul(w.written, at, false, true);
+    w.read_M = matmul(at, w.read_M);
+    w.read_S = matmul(at, w.read_S);
   }
   Var gate_major(Var x) const {
     const Var part = slice(x, 1, first_, first_ + n_ * T_);
@@ -142,7 +173,7 @@ class Memory {
       const Var x = l == 0 ? c.q : silu(y);
       const Var seen = l == 0 ? c.seen : matmul(input(c, l), x, false, true) * c.kernels.written;  // [row, j, i]
       y = matmul(x * c.kernels.read_M, moved_[l]) + matmul(x * c.kernels.read_S, S_[l]) - matmul(seen, g_[l], true);
-      if (initial_[l]) y = y + matmul(x, initial_[l]);
+      if (initial_[l] && !c.other_questions) y = y + matmul(x, initial_[l]);
     }
     return options_.residual ? y + c.q : y;
   }
@@ -177,9 +208,14 @@ void check_memory(const MemoryInputs& in, const MemoryState& state, const std::v
   check(!options.residual || depth > 1, "memory: a residual needs two layers or more");
   check(in.q.shape().rank() == 3 && in.q.shape()[1] >= 1, "memory: q must be [row, position, d], got {}",
         in.q.shape().str());
-  check(in.k.shape() == in.q.shape() && in.v.shape() == in.q.shape(), "memory: q, k, v differ in shape: {}, {}, {}",
+  const Shape asking = in.asked ? in.k.shape().with(1, in.q.shape()[1]) : in.k.shape();
+  check(in.q.shape() == asking && in.v.shape() == in.k.shape(), "memory: q, k, v differ in shape: {}, {}, {}",
         in.q.shape().str(), in.k.shape().str(), in.v.shape().str());
-  const Shape gate = in.q.shape().without(-1);
+  const Shape gate = in.k.shape().without(-1);
+  if (in.asked) {
+    const Shape places = gate.inserted(1, in.q.shape()[1]);
+    check(in.asked.shape() == places, "memory: asked must be {}, got {}", places.str(), in.asked.shape().str());
+  }
   for (Var g : {in.theta, in.eta, in.alpha}) {
     check(g.shape() == gate, "memory: gates must be {}, got {}", gate.str(), g.shape().str());
   }
@@ -199,7 +235,7 @@ void check_memory(const MemoryInputs& in, const MemoryState& state, const std::v
 MemoryOutput memory_chunked(const MemoryInputs& in, const MemoryState& state, const std::vector<Var>& initial,
                             const MemoryOptions& options) {
   check_memory(in, state, initial, options);
-  const std::int64_t length = in.q.shape()[1], whole = length / options.chunk, rest = length % options.chunk;
+  const std::int64_t length = in.k.shape()[1], whole = length / options.chunk, rest = length % options.chunk;
   Memory memory(state, initial, options);
   std::vector<Var> out;
   std::vector<std::vector<Var>> starts;
@@ -213,7 +249,10 @@ MemoryOutput memory_chunked(const MemoryInputs& in, const MemoryState& state, co
   };
   if (whole > 0) go_through(Stretch(in, 0, whole, options.chunk));
   if (rest > 0) go_through(Stretch(in, whole * options.chunk, 1, rest));
-  return {concat(std::move(out), 1), memory.state(), std::move(starts)};
+  Var all = in.asked ? total(out) : concat(std::move(out), 1);  // [row, i, d]
+  const bool without_origin = in.asked && initial.size() == 1 && options.decay_to_initial;
+  if (without_origin) all = all + matmul(in.q, initial[0]);  // of all questions at once
+  return {all, memory.state(), std::move(starts)};
 }
 
 }  // namespace saltus::titans

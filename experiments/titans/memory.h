@@ -20,6 +20,9 @@ struct MemoryState {
 struct MemoryInputs {
   Var q, k, v;             // [row, position, d]
   Var theta, eta, alpha;   // [row, position]: theta > 0, eta and alpha in [0, 1]
+  /// One-hot [row, question, position]: the positions at which q [row, question, d] asks, for memory_chunked alone.
+  /// Null: all of them do.
+  Var asked = {};
 };
 
 struct MemoryOptions {
@@ -31,7 +34,7 @@ struct MemoryOptions {
 };
 
 struct MemoryOutput {
-  Var out;            // [row, position, d]
+  Var out;            // [row, position, d], or [row, question, d] where q asks at some positions alone
   MemoryState state;  // after the last token
   /// M at the first token of every chunk, one a layer, or M - M_0: a gradient with respect to it is one with respect to
   /// M, M_0 held as what alpha pulls towards.
@@ -41,8 +44,9 @@ struct MemoryOutput {
 /// Throws Error unless layers, shapes and options fit together; each statement begins with it.
 void check_memory(const MemoryInputs& in, const MemoryState& state, const std::vector<Var>& initial, const MemoryOptions& options);
 
-/// Three statements of the same equations; `initial` is M_0, one a layer [row, in, out], `state` where the sequence begins.
-/// Activation between layers: SiLU.
+/// Three statements of the same equations; `initial` is M_0, one a layer [row, in, out], `state` where the sequence
+/// begins. Activation between layers: SiLU. Questions at some positions alone are worth while if they are fewer than a
+/// chunk's tokens, for all of them are asked in every chunk.
 MemoryOutput memory_chunked(const MemoryInputs& in, const MemoryState& state, const std::vector<Var>& initial, const MemoryOptions& options);
 MemoryOutput memory_sequential(const MemoryInputs& in, const MemoryState& state, const std::vector<Var>& initial, const MemoryOptions& options);
 MemoryOutput memory_by_grad(const MemoryInputs& in, const MemoryState& state, const std::vector<Var>& initial, const MemoryOptions& options);

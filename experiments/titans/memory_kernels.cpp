@@ -34,12 +34,25 @@ class Products {
   /// [..., k, i]: of the factors k < l <= i; 0 where k > i. Each exponent is the sum of its own terms, not a difference
   /// of two cumulative sums, which would lose what follows a factor of e^-30 to rounding.
   Var between() const {
-    const Var after = ones_where(*logs_.graph, n_, [](auto k, auto l) { return k < l; });
-    const Var terms = reshape(logs_, logs_.shape().inserted(logs_.shape().rank() - 1, 1)) * after;  // [..., k, l]
-    return exp(matmul(terms, up_to_)) * up_to_;
+    const Shape& s = logs_.shape();
+    if (n_ > most_at_once) {
+      const Var after = ones_where(*logs_.graph, n_, [](auto k, auto l) { return k < l; });
+      const Var terms = reshape(logs_, s.inserted(s.rank() - 1, 1)) * after;  // [..., k, l]
+      return exp(matmul(terms, up_to_)) * up_to_;
+    }
+    std::vector<double> counts;  // [l, k, i]
+    for (std::int64_t l = 0; l < n_; ++l) {
+      for (std::int64_t k = 0; k < n_; ++k) {
+        for (std::int64_t i = 0; i < n_; ++i) counts.push_back(k < l && l <= i ? 1 : 0);
+      }
+    }
+    const Var exponents = matmul(logs_, logs_.graph->constant(std::move(counts), {n_, n_ * n_}));
+    return exp(reshape(exponents, s.inserted(s.rank(), n_))) * up_to_;
   }
 
  private:
+  static constexpr std::int64_t most_at_once = 32;  // of which all sums are one product, with a constant of n^3
+
   Var logs_;
   std::int64_t n_;
   Var up_to_;  // [l, i]

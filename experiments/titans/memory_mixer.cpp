@@ -25,6 +25,12 @@ std::string carried(const MixerContext& c, const char* what, std::size_t layer) 
   return fmt::format("{}.{}.{}", c.name, what, layer);
 }
 
+/// x [batch, ...] for every row: [row, ...]
+Var of_every_head(Var x, std::int64_t n_heads) {
+  const Shape& s = x.shape();
+  return reshape(broadcast_to(reshape(x, s.inserted(1, 1)), s.inserted(1, n_heads)), s.with(0, s[0] * n_heads));
+}
+
 Var nothing_like(Var x) { return broadcast_to(x.graph->constant(0), x.shape()); }
 
 /// Names of a layer's axes; no two axes of one parameter share a name.
@@ -50,9 +56,12 @@ std::int64_t memory_size(const MixerConfig& config) {
   return config.n_heads * size;
 }
 
-MemoryInputs memory_inputs(const MixerContext& c, Var x, const MixerConfig& config) {
-  const QueryKeyValue p = query_key_value(c, x, config);
+MemoryInputs memory_inputs(const MixerContext& c, const TokenRows& x, const MixerConfig& config) {
+  // Asking the few questions in every chunk is less than asking at every position in its own; a swap is of positions.
+  const bool few = c.asked && c.asked.count() < config.chunk && config.intervention != "swap";
+  const QueryKeyValue p = query_key_value(c, x, config, few ? c.asked : Asked{});
   MemoryInputs in{.q = p.q, .k = p.k, .v = p.v, .theta = {}, .eta = {}, .alpha = {}};
+  if (few) in.asked = of_every_head(c.asked.at, config.n_heads);
   in.theta = intervened_gate(config.theta_max * token_gate(c, x, "theta", config, 0.5), c.open_gates, config);
   in.eta = config.momentum ? token_gate(c, x, "eta", config, config.eta_start) : nothing_like(in.theta);
   in.alpha = config.decay ? config.alpha_max * token_gate(c, x, "alpha", config, config.alpha_start / config.alpha_max)
@@ -117,12 +126,12 @@ Var memory_ask(const MixerContext& c, const std::vector<Var>& M, Var q, const Mi
   return intervened_answer(memory_read(M, intervened_question(q, config, c.name), config.memory_residual), config);
 }
 
-Var memory_mixer(const MixerContext& c, Var x, const MixerConfig& config) {
+Var memory_mixer(const MixerContext& c, const TokenRows& x, const MixerConfig& config) {
   const MemoryInputs in = memory_inputs(c, x, config);
   const std::vector<Var> initial = memory_initial(c, x.shape()[0], config);
   const MemoryOutput y = memory_pass(c, in, memory_begin(c, initial, config), initial, config);
   memory_end(c, y.state, config);
-  return read_out(c, x, y.out, config);
+  return read_out(c, x, in.asked ? y.out : asked_rows(c, y.out, config), config);
 }
 
 }  // namespace saltus::titans

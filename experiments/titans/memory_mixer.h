@@ -8,12 +8,12 @@ namespace saltus::titans {
 
 /// Kind memory of mix(), in its parts, for blocks that use them in another order (mac_block). x [batch, position,
 /// d_model] throughout.
-Var memory_mixer(const MixerContext& c, Var x, const MixerConfig& config);
+Var memory_mixer(const MixerContext& c, const TokenRows& x, const MixerConfig& config);
 
 /// q, k, v and the gates of every token (section 1.2 of the notes): theta = theta_max s(x w + b), eta = s(...), alpha =
 /// alpha_max s(...); eta is 0 without momentum, alpha without decay; theta and alpha are what the intervention leaves
-/// of them. Taps q, k, theta, eta and alpha.
-MemoryInputs memory_inputs(const MixerContext& c, Var x, const MixerConfig& config);
+/// of them. Taps q, k, theta, eta and alpha. q is of the asked positions alone where these are few, and then no tap.
+MemoryInputs memory_inputs(const MixerContext& c, const TokenRows& x, const MixerConfig& config);
 
 /// M_0, one a layer [row, in, out]. The layers' widths: d_head, memory_expansion d_head between layers, d_head.
 std::vector<Var> memory_initial(const MixerContext& c, std::int64_t batch, const MixerConfig& config);

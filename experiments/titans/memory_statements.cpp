@@ -1,4 +1,5 @@
 #include "autodiff/grad.h"
+#include "core/check.h"
 #include "experiments/titans/memory.h"
 
 /// The memory token by token, as the equations stand in memory.h: slow, and what memory_chunked is held to.
@@ -52,6 +53,7 @@ using InnerGradient = std::vector<Var> (*)(Var k, Var v, const std::vector<Var>&
 MemoryOutput token_by_token(const MemoryInputs& in, MemoryState s, const std::vector<Var>& initial,
                             const MemoryOptions& o, InnerGradient inner_gradient) {
   check_memory(in, s, initial, o);
+  check(!in.asked, "memory: only memory_chunked is asked at some positions alone");
   std::vector<Var> out, at;  // at: the weights that this chunk's gradients are taken at
   std::vector<std::vector<Var>> starts;
   for (std::int64_t t = 0; t < in.q.shape()[1]; ++t) {

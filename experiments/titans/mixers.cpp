@@ -21,7 +21,7 @@ bool is_one_of(const std::string& kind, std::initializer_list<const char*> kinds
 }
 
 /// Kinds whose state is one matrix a head, carried as "<name>.S" [row, d_head, d_head] from 0.
-Var matrix_mixer(const MixerContext& c, Var x, const MixerConfig& config) {
+Var matrix_mixer(const MixerContext& c, const TokenRows& x, const MixerConfig& config) {
   const QueryKeyValue p = query_key_value(c, x, config);  // [row, position, d_head]
   const Shape square = {p.q.shape()[0], config.d_head, config.d_head};
   const Var state = c.carry.begin(c.name + ".S", broadcast_to(c.graph.constant(0), square));
@@ -40,10 +40,10 @@ Var matrix_mixer(const MixerContext& c, Var x, const MixerConfig& config) {
     y = delta_rule(p.q, p.k, p.v, beta, kept, state, config.chunk);
   }
   c.carry.end(c.name + ".S", y.state);
-  return read_out(c, x, y.out, config);
+  return read_out(c, x, asked_rows(c, y.out, config), config);
 }
 
-Var gru_mixer(const MixerContext& c, Var x, const MixerConfig& config) {
+Var gru_mixer(const MixerContext& c, const TokenRows& x, const MixerConfig& config) {
   const std::int64_t batch = x.shape()[0], d_model = x.shape()[2], n = config.n_heads * config.d_head;
   const Init init = Init::uniform(1 / std::sqrt(static_cast<double>(n)));  // PyTorch's
   const auto declare = [&](const char* part, Shape shape, std::vector<std::string> dims) {
@@ -53,9 +53,10 @@ Var gru_mixer(const MixerContext& c, Var x, const MixerConfig& config) {
                      .b_input = declare(".b_input", {3 * n}, {"gru_gate"}),
                      .W_hidden = declare(".W_hidden", {n, 3 * n}, {"channel", "gru_gate"}),
                      .b_hidden = declare(".b_hidden", {3 * n}, {"gru_gate"})};
-  const GruOutput y = gru(x, w, c.carry.begin(c.name + ".h", broadcast_to(c.graph.constant(0), {batch, n})));
+  const GruOutput y = gru(x.all(), w, c.carry.begin(c.name + ".h", broadcast_to(c.graph.constant(0), {batch, n})));
   c.carry.end(c.name + ".h", y.state);
-  return matmul(y.out, weight(c, "W_O", n, d_model, {"channel", "d_model"}));
+  const Var read = c.asked ? c.asked.rows(y.out) : y.out;  // [batch, position or question, hidden]
+  return matmul(read, weight(c, "W_O", n, d_model, {"channel", "d_model"}));
 }
 
 void require_rules(Fields& f, const MixerConfig& c) {
@@ -140,7 +141,7 @@ void MixerConfig::fields(Fields& f) {
   require_rules(f, *this);
 }
 
-Var mix(const MixerContext& c, Var x, const MixerConfig& config) {
+Var mix(const MixerContext& c, const TokenRows& x, const MixerConfig& config) {
   const Scope scope(c.graph, c.name);
   check(x.shape().rank() == 3, "{}: x must be [batch, position, d_model], got {}", c.name, x.shape().str());
   const bool stretch = c.carry.mode() == Carry::Mode::stretch;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "config/fields.h"
+#include "experiments/titans/token_rows.h"
 #include "nn/carry.h"
 #include "nn/params.h"
 #include "ops/ops.h"
@@ -18,6 +19,7 @@ struct MixerContext {
   std::string name;  // "blocks.0.mixer"
   std::string taps = {};
   Var open_gates = {};  // of intervention.h, [batch, position]; null where nothing is closed
+  Asked asked = {};     // where the result is needed; null: everywhere
 };
 
 /// How tokens exchange information in a block: one config for all kinds, so that comparisons change one key.
@@ -48,7 +50,8 @@ struct MixerConfig {
   void fields(Fields& f);
 };
 
-/// x [batch, position, d_model], normalised -> [batch, position, d_model]. Causal: row t depends on rows <= t alone.
+/// x [batch, position, d_model], normalised -> [batch, position, d_model], of the asked positions if some are. Causal:
+/// row t depends on rows <= t alone.
 ///
 /// attention, sliding_window: softmax((q . k) / sqrt(d_head)) with a learned prefix; taps pattern, persistent_pattern.
 /// linear_attention, deltanet, gated_deltanet: one matrix a head (linear_attention.h, delta.h); taps q, k, beta, alpha.
@@ -58,7 +61,7 @@ struct MixerConfig {
 /// W_G)) W_O.
 ///
 /// Where gradients are taken a chunk at a time (ttt, memory), a stretch that is not whole chunks is refused.
-Var mix(const MixerContext& c, Var x, const MixerConfig& config);
+Var mix(const MixerContext& c, const TokenRows& x, const MixerConfig& config);
 
 /// Floats that a stream has to carry on after `position` tokens, where it may be cut (memory and ttt: between chunks),
 /// one sequence, one block of this kind: the state itself and the last inputs of the convolutions.

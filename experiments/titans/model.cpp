@@ -31,10 +31,11 @@ struct Recorder {
     return params.declare(graph, name, std::move(shape), std::move(dims), init);
   }
 
-  Var with_mixing(Var x, std::int64_t layer) const {
-    const std::string block = fmt::format("blocks.{}", layer);
-    const Var u = normalised(x, block + ".norm");  // [batch, position, d_model]
-    return x + mixed(graph, params, carry, layer, u, model, purpose, open_gates);
+  /// At the positions in question.
+  Var with_mixing(const TokenRows& x, std::int64_t layer, const Asked& asked) const {
+    const std::string name = fmt::format("blocks.{}.norm", layer);
+    const TokenRows u = x.map([&](Var rows) { return normalised(rows, name); });  // [batch, position, d_model]
+    return x.at(asked) + mixed(graph, params, carry, layer, u, model, purpose, open_gates, asked);
   }
 
   Var with_feed_forward(Var x, std::int64_t layer) const {
@@ -82,19 +83,23 @@ void ModelConfig::fields(Fields& f) {
                         mixer.kind));
 }
 
-Var network(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& model, Var x, std::int64_t outputs,
-            const char* outputs_name, Purpose purpose, Var role) {
+Var network(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& model, TokenRows x, std::int64_t outputs,
+            const char* outputs_name, Purpose purpose, Var role, const Asked& asked) {
   const Var open_gates = role ? oracle_gates(role, model.mixer, carry) : Var{};  // [batch, position]
   const Recorder r{graph, params, carry, model, purpose, open_gates};
-  for (std::int64_t l = 0; l < model.n_layers; ++l) x = r.with_feed_forward(r.with_mixing(x, l), l);
-  return matmul(r.normalised(x, "norm_final"), r.matrix("unembed.W_U", {r.d, outputs}, {"d_model", outputs_name}));
+  for (std::int64_t l = 0; l < model.n_layers; ++l) {
+    const bool last = l + 1 == model.n_layers;  // those before it are read everywhere
+    x = r.with_feed_forward(r.with_mixing(x, l, last ? asked : Asked{}), l);
+  }
+  return matmul(r.normalised(x.all(), "norm_final"),
+                r.matrix("unembed.W_U", {r.d, outputs}, {"d_model", outputs_name}));
 }
 
 Var logits(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& model, std::int64_t vocabulary,
-           Var tokens, Purpose purpose, Var role) {
+           Var tokens, Purpose purpose, Var role, const Asked& asked) {
   const Var W_E =
       params.declare(graph, "embed.W_E", {vocabulary, model.d_model}, {"token", "d_model"}, Init::normal(1));
-  return network(graph, params, carry, model, take(W_E, tokens), vocabulary, "token", purpose, role);
+  return network(graph, params, carry, model, TokenRows(W_E, tokens), vocabulary, "token", purpose, role, asked);
 }
 
 std::int64_t state_size(const ModelConfig& model, std::int64_t position) {
@@ -116,12 +121,19 @@ Experiment::Fact state_fact(const ModelConfig& model, std::int64_t positions) {
 }
 
 Var record(Graph& graph, ParamStore& params, const ModelConfig& model, std::int64_t vocabulary, std::int64_t positions,
-           std::int64_t batch, Purpose purpose) {
+           std::int64_t batch, Purpose purpose, std::int64_t questions) {
   Carry carry;
   const Var tokens = graph.input("tokens", {batch, positions}, DType::i32);
+  const Var role = model.needs_roles() ? graph.input("role", {batch, positions}, DType::i32) : Var{};
+  if (purpose == Purpose::train && questions > 0 && questions < positions) {
+    const auto of_questions = [&](const char* name) { return graph.input(name, {batch, questions}, DType::i32); };
+    const Asked asked = {one_hot(of_questions("asked"), positions), of_questions("asked_token")};
+    const Var scores = logits(graph, params, carry, model, vocabulary, tokens, purpose, role, asked);
+    graph.tap("logits", scores);  // [batch, question, token]
+    return mean_all(softmax_cross_entropy(scores, of_questions("answer")));
+  }
   const Var target = graph.input("target", {batch, positions}, DType::i32);
   const Var weight = graph.input("weight", {batch, positions});
-  const Var role = model.needs_roles() ? graph.input("role", {batch, positions}, DType::i32) : Var{};
   const Var scores =
       logits(graph, params, carry, model, vocabulary, tokens, purpose, role);  // [batch, position, token]
   graph.tap("logits", scores);

@@ -29,17 +29,18 @@ struct ModelConfig {
   bool needs_roles() const;   // of the tokens, for the intervention oracle_gates
 };
 
-/// Embedded tokens x [batch, position, d_model] -> [batch, position, outputs], the axis that is called `outputs_name`:
+/// Embedded tokens x [batch, position, d_model] -> [batch, position, outputs], the axis that is called `outputs_name`,
+/// or, of the `asked` positions alone, [batch, question, outputs]:
 ///   n_layers times: x += mixed(RMSNorm(x)), x += SwiGLU(RMSNorm(x));  out = RMSNorm(x) W_U
 /// where `mixed` is that of blocks.h, and SwiGLU(u) = (SiLU(u W_gate) * u W_in) W_out, left out with width 0. Row t
 /// depends on rows <= t alone. What a stream has to remember goes through `carry`. `role` i32 [batch, position], a
 /// TokenRole each, is for a model that needs_roles(), and null for others.
-Var network(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& model, Var x, std::int64_t outputs,
-            const char* outputs_name, Purpose purpose, Var role = {});
+Var network(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& model, TokenRows x, std::int64_t outputs,
+            const char* outputs_name, Purpose purpose, Var role = {}, const Asked& asked = {});
 
-/// tokens i32 [batch, position] -> logits [batch, position, vocabulary]: the network at W_E[tokens].
+/// tokens i32 [batch, position] -> logits [batch, position or question, vocabulary]: the network at W_E[tokens].
 Var logits(Graph& graph, ParamStore& params, Carry& carry, const ModelConfig& model, std::int64_t vocabulary,
-           Var tokens, Purpose purpose, Var role = {});
+           Var tokens, Purpose purpose, Var role = {}, const Asked& asked = {});
 
 /// Floats that one sequence carries through all blocks after `position` tokens, from where it may be cut: mixers.h
 /// says which of a mixer. mac is counted between segments, where nothing of a segment's attention is left.
@@ -54,7 +55,11 @@ Experiment::Fact state_fact(const ModelConfig& model, std::int64_t positions);
 /// Inputs: tokens i32, target i32 and weight f32, each [batch, position], and role i32 where the model needs_roles(); a
 /// sequence's weights are >= 0 and not all 0.
 /// Taps: logits [batch, position, token], and those of blocks.h.
+///
+/// Where every sequence has `questions` positions of weight 1 and the others none (SequenceTask), training computes no
+/// more than the loss sees: after the last block's mixing, these alone. Its inputs are then asked, asked_token and
+/// answer in the place of target and weight, and its logits are [batch, question, token]. 0: nothing is known of them.
 Var record(Graph& graph, ParamStore& params, const ModelConfig& model, std::int64_t vocabulary, std::int64_t positions,
-           std::int64_t batch, Purpose purpose);
+           std::int64_t batch, Purpose purpose, std::int64_t questions = 0);
 
 }  // namespace saltus::titans

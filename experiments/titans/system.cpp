@@ -46,12 +46,13 @@ void add_stream(Experiment& e, const NeedleConfig& task, const ModelConfig& mode
 std::unique_ptr<Experiment> experiment(std::unique_ptr<SequenceTask> task, const ModelConfig& model) {
   auto e = std::make_unique<Experiment>();
   const SequenceShape shape = task->shape();
+  const std::int64_t questions = task->questions();
   if (has_counted_work(model)) {
     e->work = [&sampled = *task, model](const Recording& r) { return work(model, reading_of(sampled), r.batch); };
   }
   e->task = std::move(task);
-  e->record = [model, shape](Graph& graph, ParamStore& params, const Recording& r) {
-    return record(graph, params, model, shape.vocab_size, shape.length, r.batch, r.purpose);
+  e->record = [model, shape, questions](Graph& graph, ParamStore& params, const Recording& r) {
+    return record(graph, params, model, shape.vocab_size, shape.length, r.batch, r.purpose, questions);
   };
   e->n_layers = model.has_patterns() ? static_cast<int>(model.n_layers) : 0;
   e->n_heads = static_cast<int>(model.mixer.n_heads);

@@ -47,7 +47,7 @@ Var token_scale(const MixerContext& c, const MixerConfig& config) {
 
 }  // namespace
 
-Var ttt_mixer(const MixerContext& c, Var x, const MixerConfig& config) {
+Var ttt_mixer(const MixerContext& c, const TokenRows& x, const MixerConfig& config) {
   const std::int64_t batch = x.shape()[0], d = config.d_head;
   const QueryKeyValue p = query_key_value(c, x, config);
   TttInputs in;
@@ -64,7 +64,7 @@ Var ttt_mixer(const MixerContext& c, Var x, const MixerConfig& config) {
     c.carry.end(fmt::format("{}.W.{}", c.name, l), y.state[l].W);
     c.carry.end(fmt::format("{}.b.{}", c.name, l), y.state[l].b);
   }
-  return read_out(c, x, y.out, config);
+  return read_out(c, x, asked_rows(c, y.out, config), config);
 }
 
 }  // namespace saltus::titans

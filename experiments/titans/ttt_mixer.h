@@ -7,6 +7,6 @@ namespace saltus::titans {
 /// chunk. The state
 /// "<name>.W.<layer>" [row, in, out] and "<name>.b.<layer>" [row, 1, out] starts at learned values, W normal with
 /// standard deviation 0.02.
-Var ttt_mixer(const MixerContext& c, Var x, const MixerConfig& config);
+Var ttt_mixer(const MixerContext& c, const TokenRows& x, const MixerConfig& config);
 
 }  // namespace saltus::titans

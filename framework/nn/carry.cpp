@@ -1,8 +1,21 @@
 #include "nn/carry.h"
 
 #include "core/check.h"
+#include "ops/ops.h"
 
 namespace saltus {
+namespace {
+
+/// x in an array as large as `like`, repeated along the first axis.
+Var repeated(Var x, Var like) {
+  const Shape &from = x.shape(), &to = like.shape();
+  if (from == to) return x;
+  check(from.rank() == to.rank() && to[0] % from[0] == 0 && from.with(0, to[0]) == to,
+        "carry: what came before ended as {}, of which {} cannot be made by repetition", from.str(), to.str());
+  return reshape(broadcast_to(x, from.inserted(0, to[0] / from[0])), to);
+}
+
+}  // namespace
 
 Var Carry::begin(const std::string& name, Var initial) {
   const bool in_parts = whole_ && !before_;
@@ -10,7 +23,7 @@ Var Carry::begin(const std::string& name, Var initial) {
   if (before_) {
     const auto found = before_->ended_.find(name);
     check(found != before_->ended_.end(), "carry: '{}' was not carried by what came before", name);
-    initial = found->second;
+    initial = repeated(found->second, initial);
   }
   check(initial_.emplace(name, initial).second, "carry: '{}' begins twice", name);
   if (whole_) return whole_->begin(name, initial);

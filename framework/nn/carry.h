@@ -21,7 +21,7 @@ class Carry {
   static Carry in_parts(Carry& whole) { return Carry(whole, nullptr); }
   void join();
   /// For what follows something that is the same for all sequences, recorded with `before`: the initial values of
-  /// `whole` are those that ended it. `whole` must outlive this.
+  /// `whole` are those that ended it, again and again where it was recorded for fewer rows. `whole` must outlive this.
   static Carry after(const Carry& before, Carry& whole) { return Carry(whole, &before); }
 
   Mode mode() const { return mode_; }

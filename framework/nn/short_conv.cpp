@@ -1,6 +1,7 @@
 #include "nn/short_conv.h"
 
 #include "core/check.h"
+#include "ops/fused/depthwise_conv.h"
 
 namespace saltus {
 
@@ -11,13 +12,8 @@ Var short_conv(Var x, Var weight, Carry& carry, const std::string& name) {
   if (width == 1) return x * reshape(taps, {channels});
   const Var nothing = broadcast_to(x.graph->constant(0), x.shape().with(1, width - 1));
   const Var inputs = concat({carry.begin(name, nothing), x}, 1);  // [batch, width - 1 + position, channel]
-  Var y;                                                          // [batch, position, channel]
-  for (std::int64_t j = 0; j < width; ++j) {
-    const Var term = slice(inputs, 1, j, j + n) * reshape(slice(taps, 0, j, j + 1), {channels});
-    y = y ? y + term : term;
-  }
   carry.end(name, slice(inputs, 1, n, n + width - 1));
-  return y;
+  return depthwise_conv(inputs, taps);
 }
 
 }  // namespace saltus

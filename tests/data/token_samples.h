@@ -14,18 +14,25 @@ namespace saltus {
 
 /// Samples of a token task with the ways that the tests look at them.
 struct TokenSamples {
-  TokenSamples(int n, std::int64_t positions)
+  /// For a task that asks `questions` times a sample; for a part of a sequence there are none to list.
+  TokenSamples(int n, std::int64_t positions, std::int64_t n_questions = 0)
       : size(n),
+        questions(static_cast<int>(n_questions)),
         length(static_cast<int>(positions)),
         tokens(count(), -7),
         target(count(), -7),
         weight(count(), NAN),
         role(count(), -7),
         distance(count(), -7),
-        writes(count(), -7) {}
+        writes(count(), -7),
+        asked_at(static_cast<std::size_t>(size * questions), -7),
+        asked_token(asked_at),
+        answers(asked_at) {}
 
   Batch batch() {
-    return {size, {tokens.data(), target.data(), weight.data(), role.data(), distance.data(), writes.data()}};
+    return {size,
+            {tokens.data(), target.data(), weight.data(), role.data(), distance.data(), writes.data(), asked_at.data(),
+             asked_token.data(), answers.data()}};
   }
   std::size_t at(int sample, int position) const { return static_cast<std::size_t>(sample * length + position); }
   int token(int sample, int position) const { return tokens[at(sample, position)]; }
@@ -58,24 +65,25 @@ struct TokenSamples {
     return true;
   }
 
-  int size, length;
+  int size, questions, length;
   std::vector<std::int32_t> tokens, target;
   std::vector<float> weight;
   std::vector<std::int32_t> role, distance, writes;
+  std::vector<std::int32_t> asked_at, asked_token, answers;  // [question]
 
  private:
   std::size_t count() const { return static_cast<std::size_t>(size * length); }
 };
 
 inline TokenSamples train_tokens(const SequenceTask& task, int n, std::int64_t step = 0, int first = 0) {
-  TokenSamples s(n, task.shape().length);
+  TokenSamples s(n, task.shape().length, task.questions());
   task.sample_train(step, first, s.batch());
   return s;
 }
 
 inline TokenSamples eval_tokens(const SequenceTask& task, const std::string& set, int n, int first = 0) {
   const std::vector<std::string> sets = task.eval_sets();
-  TokenSamples s(n, task.shape().length);
+  TokenSamples s(n, task.shape().length, task.questions());
   task.sample_eval(static_cast<int>(std::find(sets.begin(), sets.end(), set) - sets.begin()), first, s.batch());
   return s;
 }
@@ -94,19 +102,30 @@ inline void check_arrays(const TokenSamples& s, std::int64_t vocab_size) {
       REQUIRE((s.distance[at] >= 0 && s.distance[at] <= t && s.writes[at] >= 0));
       if (!s.asked(i, t)) REQUIRE((s.target[at] == 0 && s.distance[at] == 0 && s.writes[at] == 0));
     }
+    const std::vector<int> queries = s.queries_of(i);
+    REQUIRE(queries.size() == static_cast<std::size_t>(s.questions));
+    for (int q = 0; q < s.questions; ++q) {
+      const auto at = static_cast<std::size_t>(i * s.questions + q);
+      const int position = queries[static_cast<std::size_t>(q)];
+      REQUIRE(s.asked_at[at] == position);
+      REQUIRE(s.asked_token[at] == s.token(i, position));
+      REQUIRE(s.answers[at] == s.answer(i, position));
+    }
   }
 }
 
 /// What every token task must satisfy as a task: its fields, and that samples are a pure function of (step, sample).
 inline void check_sequence_task(const SequenceTask& task) {
   const std::vector<SampleField> fields = task.fields();
-  const std::vector<std::string> names = {"tokens", "target", "weight", "role", "distance", "writes"};
+  const std::vector<std::string> names = {"tokens", "target", "weight",      "role",  "distance",
+                                          "writes", "asked",  "asked_token", "answer"};
   REQUIRE(fields.size() == names.size());
   for (std::size_t k = 0; k < names.size(); ++k) {
     CHECK(fields[k].name == names[k]);
-    CHECK(fields[k].shape == Shape{task.shape().length});
+    const bool of_questions = k >= SequenceTask::asked_field;
+    CHECK(fields[k].shape == Shape{of_questions ? task.questions() : task.shape().length});
     CHECK(fields[k].dtype == (names[k] == "weight" ? DType::f32 : DType::i32));
-    CHECK(fields[k].dims == std::vector<std::string>{"position"});
+    CHECK(fields[k].dims == std::vector<std::string>{of_questions ? "question" : "position"});
   }
 
   const TokenSamples whole = train_tokens(task, 48, 77);
@@ -126,7 +145,7 @@ inline void check_sequence_task(const SequenceTask& task) {
     for (int i = 0; i < s.size; ++i) different.insert(s.tokens_of(i));
   }
   CHECK(different.size() == 3 * 48);
-  TokenSamples none(1, task.shape().length);
+  TokenSamples none(1, task.shape().length, task.questions());
   CHECK_THROWS_WITH(task.sample_train(4294967296, 0, none.batch()),
                     "step 4294967296 is outside 0..2^32-1, which the random numbers are keyed by");
   const auto n_sets = task.eval_sets().size();

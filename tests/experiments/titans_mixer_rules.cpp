@@ -134,8 +134,8 @@ TEST_CASE("the gru is PyTorch's") {
   constexpr std::int64_t B = 2, L = 4, M = 3, N = 2;
   Graph graph;
   const Var x = graph.input("x", {B, L, M}), h = graph.input("h", {B, N});
-  const GruWeights w{graph.input("W", {M, 3 * N}), graph.input("b", {3 * N}), graph.input("U", {N, 3 * N}),
-                     graph.input("c", {3 * N})};
+  const titans::GruWeights w{graph.input("W", {M, 3 * N}), graph.input("b", {3 * N}), graph.input("U", {N, 3 * N}),
+                             graph.input("c", {3 * N})};
   const GruOutput y = gru(x, w, h);
   std::mt19937 random(8);
   Leaves<double> leaves;

@@ -47,3 +47,16 @@ TEST_CASE("a carried value begins once, and ends as what it began as") {
   CHECK_THROWS_WITH(carry.end("b", zero), "carry: 'b' ends without having begun");
   CHECK_THROWS_WITH(carry.end("a", graph.constant(1)), "carry: 'a' begins as [1] and ends as []");
 }
+
+TEST_CASE("what came before was recorded once and begins every row of what follows") {
+  Graph graph;
+  Carry before, whole;
+  before.begin("rows", graph.constant({0, 0}, {2, 1}));
+  before.end("rows", graph.constant({3, 4}, {2, 1}));
+  Carry after = Carry::after(before, whole);
+  CHECK(value(graph, after.begin("rows", graph.constant({0, 0, 0, 0, 0, 0}, {6, 1})), {}) ==
+        std::vector<double>{3, 4, 3, 4, 3, 4});
+  Carry other = Carry::after(before, whole);
+  CHECK_THROWS_WITH(other.begin("rows", graph.constant({0, 0, 0}, {3, 1})),
+                    "carry: what came before ended as [2, 1], of which [3, 1] cannot be made by repetition");
+}

@@ -18,8 +18,8 @@ struct Call {
   Shape batch_a, batch_b, batch;
 
   Call(const Shape& a, const Shape& b) {
-    check(a.rank() >= 2 && b.rank() >= 2 && a[-1] == b[-1], "operands must be [..., rows, channel] alike, got {} and {}",
-          a, b);
+    check(a.rank() >= 2 && b.rank() >= 2 && a[-1] == b[-1],
+          "operands must be [..., rows, channel] alike, got {} and {}", a, b);
     batch_a = batch_of(a);
     batch_b = batch_of(b);
     batch = broadcast(batch_a, batch_b);

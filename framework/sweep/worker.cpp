@@ -65,10 +65,10 @@ class Worker {
     Lease lease;
   };
 
-  /// A worker's share of the open jobs.
+  /// A worker's share of the open jobs, the one that it has just taken included.
   std::int64_t share() {
-    const auto open = std::ranges::count_if(sweep_.jobs(), [this](const SweepJob& job) { return is_open(sweep_.state(job)); });
-    return std::max<std::int64_t>(1, (open + options_.workers - 1) / options_.workers);
+    const auto others = std::ranges::count_if(sweep_.jobs(), [this](const SweepJob& job) { return is_open(sweep_.state(job)); });
+    return (1 + others + options_.workers - 1) / options_.workers;
   }
 
   /// The next open job and those that should be trained with it, up to `most` in all; nothing when none is open.

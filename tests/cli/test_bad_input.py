@@ -110,7 +110,7 @@ class OtherVerbs(CommandTest):
     def test_plan_prints_instructions_and_totals(self):
         out, _ = self.saltus("plan", SMALL)
         self.assertIn("blocks.0.attn", out)
-        self.assertRegex(out, r"\d+ instructions, [\d.]+ MFLOP, [\d.]+ [KM]B moved, arena [\d.]+ [KM]B")
+        self.assertRegex(out, r"\d+ instructions, [\d.]+ [KM]FLOP, [\d.]+ [KM]B moved, arena [\d.]+ [KM]B")
 
     def test_help_and_unknown_verbs(self):
         out, _ = self.saltus("--help")

@@ -217,9 +217,10 @@ class Failing(SweepTest):
 
     def test_on_error_stop_begins_no_further_job(self):
         self.create(SMALL, "optimizer.learning_rate=0.01,1e30,0.02")
-        self.work("--on-error", "stop", rc=1)
+        # As one of three workers, so that it takes one job at a time.
+        self.work("--on-error", "stop", "--workers", "3", rc=1)
         self.assertEqual(self.states(), ["done", "diverged", "pending"])
-        self.work("--on-error", "stop", rc=1)
+        self.work("--on-error", "stop", "--workers", "3", rc=1)
         self.assertEqual(self.states(), ["done", "diverged", "pending"])
         self.work("--on-error", "continue", rc=1)
         self.assertEqual(self.states(), ["done", "diverged", "done"])
@@ -308,7 +309,7 @@ class Stopping(SweepTest):
         for sig in [signal.SIGINT, signal.SIGTERM]:
             out = sig.name
             self.create(*LONG, "seed=0..1", out=out)
-            worker = self.started("work", self.path(out))
+            worker = self.started("work", self.path(out), "--workers", "2")
             first = self.job_ids(out)[0]
             wait_until(lambda: self.begun(first, out))
             worker.send_signal(sig)

@@ -102,8 +102,8 @@ Var record(Graph& graph, ParamStore& params, const ModelConfig& model, const Tex
 
   const Var W_E = params.declare(graph, "embed.W_E", {shape.vocabulary, model.d_embed}, {"word", "d_embed"},
                                  Init::normal(model.embedding_std));  // [word, d_embed]
-  const Var e = r.dropped(take(W_E, tokens), site_embedding);  // [batch, length, d_embed]
-  const Var H = encoded(graph, params, model, e, mask);        // [batch, length, d_model]
+  const Var H = rate > 0 ? encoded(graph, params, model, r.dropped(take(W_E, tokens), site_embedding), mask)
+                         : encoded_words(graph, params, model, W_E, tokens, mask);  // [batch, length, d_model]
   const Pooled pooled = pool(graph, params, model, H, mask);
   graph.tap("embedding", pooled.S);
   if (pooled.pattern) graph.tap("blocks.0.attn.pattern", pooled.pattern);

@@ -29,7 +29,9 @@ std::unique_ptr<Experiment> build(const Config& config, const Seeds& seeds) {
     return record(graph, params, model, shape, r.batch, r.purpose);
   };
   if (has_counted_work(model)) {
-    e->work = [&task, model](const Recording& r) { return work(model, mean_words(task, r.bucket), task.n_classes(), r.batch); };
+    e->work = [&task, model](const Recording& r) {
+      return work(model, mean_words(task, r.bucket, r.batch), task.n_classes(), r.batch);
+    };
   }
   e->n_layers = model.has_attention() ? 1 : 0;
   e->n_heads = static_cast<int>(model.pattern_heads());

@@ -12,7 +12,8 @@
 namespace saltus {
 namespace {
 
-/// The state of one merging. A value that all runs share, being made of constants that they share, has [1, ...] as its shape.
+/// The state of one merging. A value that all runs share, being made of constants that they share, has [1, ...] as its
+/// shape.
 struct Merger {
   Graph& to;
   std::span<const Graph* const> runs;
@@ -25,9 +26,11 @@ struct Merger {
   Var constant(int id, const Shape& shape) const {
     const auto first = runs[0]->constant_values(id);
     std::vector<double> all(first.begin(), first.end());
-    const bool same = std::ranges::all_of(runs, [&](const Graph* run) { return std::ranges::equal(run->constant_values(id), first); });
+    const bool same = std::ranges::all_of(
+        runs, [&](const Graph* run) { return std::ranges::equal(run->constant_values(id), first); });
     if (same) return to.constant(std::move(all), shape.inserted(0, 1));
-    for (const Graph* run : runs.subspan(1)) all.insert(all.end(), run->constant_values(id).begin(), run->constant_values(id).end());
+    for (const Graph* run : runs.subspan(1))
+      all.insert(all.end(), run->constant_values(id).begin(), run->constant_values(id).end());
     return to.constant(std::move(all), with_runs(shape));
   }
 
@@ -61,8 +64,8 @@ struct Merger {
     if (is_param(node)) return to.param(node.name, with_runs(node.shape));
     const Scope scope(to, node.name);
     const Var y = call(node);
-    check(y.shape() == with_runs(node.shape) || y.shape() == node.shape.inserted(0, 1), "{} over {} runs makes {} of {}", node.op->name,
-          n_runs(), y.shape(), node.shape);
+    check(y.shape() == with_runs(node.shape) || y.shape() == node.shape.inserted(0, 1),
+          "{} over {} runs makes {} of {}", node.op->name, n_runs(), y.shape(), node.shape);
     return y;
   }
 };
@@ -74,8 +77,9 @@ std::string structure(const Graph& graph) {
   for (int id = 0; id < graph.size(); ++id) {
     const Node& node = graph.node(id);
     if (node.shape.rank() == Shape::max_rank) return "";
-    fmt::format_to(std::back_inserter(text), "{} {} {} {} {} {} {}\n", node.op->name, fmt::join(node.inputs, ","), node.shape,
-                   node.dtype == DType::f32 ? "f32" : "i32", fmt::join(node.attrs.i, ","), fmt::join(node.attrs.f, ","), node.name);
+    fmt::format_to(std::back_inserter(text), "{} {} {} {} {} {} {}\n", node.op->name, fmt::join(node.inputs, ","),
+                   node.shape, node.dtype == DType::f32 ? "f32" : "i32", fmt::join(node.attrs.i, ","),
+                   fmt::join(node.attrs.f, ","), node.name);
   }
   return text;
 }

@@ -4,6 +4,7 @@
 
 #include "cli/bench_step.h"
 #include "data/text/files.h"
+#include "train/run_loop.h"
 #include "train/recorder.h"
 #include "train/resume.h"
 
@@ -119,10 +120,10 @@ RecordingCost recording_cost(const TrainConfig& config, int threads, double step
   cost.evaluation_per_step =
       cost.evaluation * frequency(config.steps, [&](std::int64_t step) { return config.eval.due(step); });
   const double snapshots = frequency(config.steps, [&](std::int64_t step) { return config.checkpoints.due(step); });
-  const double states = config.steps > config.checkpoints.every ? 1 / static_cast<double>(config.checkpoints.every) : 0;
+  const double states = config.steps > config.checkpoints.every ? cost.saved_state / static_cast<double>(config.checkpoints.every) : 0;
   const double rewrites = step_ms / (1e3 * rewrite_pause(config.log.flush_seconds, cost.rewrite / 1e3));
   cost.recording_per_step = cost.row / static_cast<double>(config.log.every) + snapshots * cost.snapshot +
-                            states * cost.saved_state + rewrites * cost.rewrite;
+                            std::min(states, kMostOfTimeSaving * step_ms) + rewrites * cost.rewrite;
   return cost;
 }
 

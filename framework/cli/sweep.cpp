@@ -90,8 +90,8 @@ Action add_create(CLI::App& sweep) {
   a->add_to(*verb);
   return [a, verb] {
     a->create(*verb);
-    fmt::print("train its jobs with: {} sweep work {}   (any number of times, also at once and on several hosts)\n",
-               command(), a->folder);
+    fmt::print("train its jobs with: {} sweep work {} --workers N   (N times, at once, here or on several hosts)\n", command(),
+               a->folder);
     return static_cast<int>(ExitCode::ok);
   };
 }
@@ -103,9 +103,9 @@ Action add_work(CLI::App& sweep) {
   };
   auto a = std::make_shared<Arguments>();
   CLI::App* verb =
-      sweep.add_subcommand("work", "train jobs of a sweep, one after the other, until nobody else's are left");
+      sweep.add_subcommand("work", "train jobs of a sweep, one or several small ones at a time, until only those of other workers are left");
   add_folder(*verb, a->folder);
-  verb->add_option("--threads", a->options.threads, "threads of each training; any number gives the same bytes")
+  verb->add_option("--threads", a->options.threads, "threads of a training, or of those trained at once; any number gives the same bytes")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   add_lease_seconds(*verb, a->options.lease_seconds);
@@ -122,7 +122,7 @@ Action add_work(CLI::App& sweep) {
   verb->add_flag("--quiet", a->options.quiet, "no line for each job");
   verb->footer(
       "  saltus sweep work sweeps/seeds --threads 2\n\n"
-      "Exit codes: 0, 1 (a job failed or diverged), 2 (bad input), 75 (stopped by a signal; the job it was at is "
+      "Exit codes: 0, 1 (a job failed or diverged), 2 (bad input), 75 (stopped by a signal; what it was at is "
       "saved).");
   return [a] {
     Sweep opened(a->folder);
@@ -213,7 +213,7 @@ Action add_run(CLI::App& sweep) {
   CLI::App* verb =
       sweep.add_subcommand("run", "create a sweep, or go on with it, and train all its jobs on this machine");
   a->spec.add_to(*verb);
-  verb->add_option("--workers", a->options.workers, "trainings at a time, one thread each; default: one a core")
+  verb->add_option("--workers", a->options.workers, "workers, one thread each; default: one a core")
       ->check(CLI::Range(1, 4096));
   add_lease_seconds(*verb, a->options.lease_seconds);
   add_on_error(*verb, a->options.stop_on_error);

@@ -8,9 +8,8 @@
 #include "kernels/gru-inl.h"
 #include "kernels/word_numbers.h"
 
-// The K distinct words of the batch are numbered. x W of both directions is one product over K rows, from which the
-// recurrence reads by number; its cotangents are summed by number, and dW and the table's gradient are products of the
-// sums.
+// The K distinct words of the batch are numbered. x W is a product over K rows, from which the recurrence reads by
+// number; its cotangents are summed by number, and dW and the table's gradient are products of both directions' sums.
 
 HWY_BEFORE_NAMESPACE();
 namespace saltus::kernels::HWY_NAMESPACE {
@@ -51,28 +50,29 @@ void embedded_gru_impl(const EmbeddedGru& g, const GruSchedule* schedules, const
                        float* gates, AlignedBlock& scratch) {
   EmbeddedLayout l(g, words, false, schedules[0].most_rows(), scratch);
   Recurrence& r = l.recurrence;
-  const auto columns = static_cast<std::int64_t>(l.columns);
-  gemm({.m = static_cast<std::int64_t>(l.K),
-        .n = columns,
-        .k = g.inputs,
-        .a = l.X,
-        .lda = g.inputs,
-        .b = l.W,
-        .ldb = columns,
-        .c = l.A,
-        .ldc = columns});
   for (std::size_t way = 0; way < 2; ++way) {
     const GruSchedule& schedule = schedules[way];
     const EmbeddedGru::Direction& d = g.directions[way];
     const WordRows<float> to{states + way * r.h, 2 * r.h};
     const float* A = l.A + l.first(way);
     const auto inputs = [&](std::size_t, GruSchedule::Word w) { return A + words.number(w) * l.columns; };
+    // A product a direction, so that gemm chooses as it does for gru: the bits of a word are the same.
+    gemm({.m = static_cast<std::int64_t>(l.K),
+          .n = static_cast<std::int64_t>(3 * r.p),
+          .k = g.inputs,
+          .a = l.X,
+          .lda = g.inputs,
+          .b = l.W + l.first(way),
+          .ldb = static_cast<std::int64_t>(l.columns),
+          .c = l.A + l.first(way),
+          .ldc = static_cast<std::int64_t>(l.columns)});
     start_forward(r, d.U, d.b, d.c);
     for (const GruSchedule::Chunk& chunk : schedule.chunks()) {
       forward_chunk(schedule, chunk, r, inputs, to, gates + l.gates(way));
     }
-    clear_padding(schedule, r, to, gates + l.gates(way));
+    clear_gates_of_padding(schedule, r, gates + l.gates(way));
   }
+  clear_padding(schedules[0], r, states, 2 * r.h);
 }
 
 // A chunk's cotangents on the way into r, z and n to its words' sums, in the order of the chunk's rows.

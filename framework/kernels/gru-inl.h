@@ -254,12 +254,19 @@ void forward_chunk(const GruSchedule& schedule, const GruSchedule::Chunk& chunk,
   }
 }
 
-inline void clear_padding(const GruSchedule& schedule, const Recurrence& l, WordRows<float> states, float* gates) {
-  for (std::size_t b = 0; b < l.B; ++b) {
-    for (std::size_t t = schedule.length(b); t < l.T; ++t) {
-      std::fill_n(states.of(l, {b, t}), l.h, 0.0f);
-      std::fill_n(gates + (t * l.B + b) * 4 * l.h, 4 * l.h, 0.0f);
+inline void clear_gates_of_padding(const GruSchedule& schedule, const Recurrence& l, float* gates) {
+  for (std::size_t t = 0; t < l.T; ++t) {
+    for (std::size_t b = 0; b < l.B; ++b, gates += 4 * l.h) {
+      if (t >= schedule.length(b)) std::fill_n(gates, 4 * l.h, 0.0f);
     }
+  }
+}
+
+/// Of an array [B, T, n].
+inline void clear_padding(const GruSchedule& schedule, const Recurrence& l, float* rows, std::size_t n) {
+  for (std::size_t b = 0; b < l.B; ++b, rows += l.T * n) {
+    const std::size_t length = schedule.length(b);
+    std::fill_n(rows + length * n, (l.T - length) * n, 0.0f);
   }
 }
 
@@ -345,6 +352,10 @@ inline void backward_chunk(const GruSchedule& schedule, const GruSchedule::Chunk
     row -= schedule.active(step);
     in_tiles(schedule.active(step), [&]<std::size_t rows>(std::size_t first) HWY_ATTR {
       float *dh = l.states[0] + first * l.p, *D = l.D + (row + first) * 4 * l.p;
+      for (std::size_t i = 0; step > 0 && i < rows; ++i) {  // for the step that comes next
+        const GruSchedule::Word w = schedule.word(step - 1, first + i);
+        prefetch(dy.of(l, w), l.h), prefetch(gates + (w.t * l.B + w.b) * 4 * l.h, 4 * l.h);
+      }
       for (std::size_t i = 0; i < rows; ++i) {
         const GruSchedule::Word w = schedule.word(step, first + i);
         gates_back(l, {dy.of(l, w), gates + (w.t * l.B + w.b) * 4 * l.h, l.previous + (row + first + i) * l.p,

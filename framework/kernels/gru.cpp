@@ -62,7 +62,8 @@ void gru_impl(const Gru& g, const GruSchedule& schedule, float* states, float* g
     const auto inputs = [&](std::size_t row, GruSchedule::Word) { return l.A + row * columns; };
     forward_chunk(schedule, chunk, r, inputs, to, gates);
   }
-  clear_padding(schedule, r, to, gates);
+  clear_padding(schedule, r, states, r.h);
+  clear_gates_of_padding(schedule, r, gates);
 }
 
 // dW += X' (dr, dz, dn), dX = (dr, dz, dn) W'.
@@ -108,10 +109,7 @@ void gru_grad_impl(const Gru& g, const GruSchedule& schedule, const float* state
       std::copy_n(l.dX + row * l.E, l.E, dx.of(r, w));
     });
   }
-  for (std::size_t b = 0; b < r.B; ++b) {
-    const std::size_t length = schedule.length(b);
-    std::fill_n(dx.of(r, {b, length}), (r.T - length) * l.E, 0.0f);
-  }
+  clear_padding(schedule, r, to.dx, l.E);
   unpad_gates(l.dW, 3 * r.p, l.E, r, to.dW);
   put_gradients(r, to.dU, to.db, to.dc);
 }

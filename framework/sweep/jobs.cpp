@@ -12,7 +12,6 @@
 #include "sweep/lease.h"
 #include "train/posix.h"
 #include "train/resume.h"
-#include "train/resume.h"
 #include "train/trainer.h"
 
 namespace saltus {

@@ -75,12 +75,18 @@ std::optional<int> Child::ended() {
   return code_;
 }
 
-std::string Child::error_tail() const {
-  const std::uint64_t size = posix::file_size(stderr_, "stderr");
-  std::string text(std::min<std::uint64_t>(size, tail_bytes), '\0');
-  posix::read_at(stderr_, std::as_writable_bytes(std::span(text)), size - text.size(), "stderr");
+std::string Child::errors_from(std::uint64_t offset, std::uint64_t size) const {
+  std::string text(size - offset, '\0');
+  posix::read_at(stderr_, std::as_writable_bytes(std::span(text)), offset, "stderr");
   while (text.ends_with('\n')) text.pop_back();
   return text;
 }
+
+std::string Child::error_tail() const {
+  const std::uint64_t size = posix::file_size(stderr_, "stderr");
+  return errors_from(size - std::min<std::uint64_t>(size, tail_bytes), size);
+}
+
+std::string Child::all_errors() const { return errors_from(0, posix::file_size(stderr_, "stderr")); }
 
 }  // namespace saltus

@@ -37,10 +37,13 @@ class Child {
   void signal(int number) const;
   /// Its exit code, 128 + n when signal n ended it, once it has ended; nothing while it runs.
   std::optional<int> ended();
-  /// The end of what it said on stderr, where that is kept.
+  /// The end of what it said on stderr, where that is kept; or all of it.
   std::string error_tail() const;
+  std::string all_errors() const;
 
  private:
+  std::string errors_from(std::uint64_t offset, std::uint64_t size) const;
+
   pid_t pid_ = -1;
   posix::Fd stderr_;
   std::optional<int> code_;

@@ -7,12 +7,14 @@
 
 #include "config/reader.h"
 #include "train/load_run.h"
-#include "train/run_summary.h"
 #include "train/provenance.h"
+#include "train/run_summary.h"
 #include "train/together.h"
 
 namespace saltus {
 namespace {
+
+constexpr std::size_t most_kept = 2000;  // bytes of a message, and a line
 
 GroupedRun run_of(const Sweep& sweep, const SweepJob& job, SystemTable systems, const std::string& program) {
   GroupedRun run{TrainConfig(systems), {}};
@@ -23,7 +25,8 @@ GroupedRun run_of(const Sweep& sweep, const SweepJob& job, SystemTable systems, 
   const bool begun = sweep.was_begun(job);
   run.options.resume = begun && sweep.can_resume(job, program);
   run.options.overwrite = begun && !run.options.resume;
-  if (run.options.resume && run_status(run.options.folder) != "none") find_data(run.config, RunReader(find_run_file(run.options.folder)));
+  if (run.options.resume && run_status(run.options.folder) != "none")
+    find_data(run.config, RunReader(find_run_file(run.options.folder)));
   return run;
 }
 
@@ -37,16 +40,25 @@ void say(const std::string& id, const Error& error) {
 
 ExitCode train_jobs(const Sweep& sweep, std::span<const std::string> ids, SystemTable systems, int threads) {
   const std::string program = file_sha256("/proc/self/exe");
+  ExitCode code = ExitCode::ok;
+  const auto failed = [&code](const std::string& id, const Error& error) {
+    say(id, error);
+    if (code == ExitCode::ok) code = ExitCode::failed;
+  };
   std::vector<GroupedRun> runs;
+  std::vector<std::string> id_of;
   for (const std::string& id : ids) {
     const auto job = std::ranges::find(sweep.jobs(), id, &SweepJob::id);
     check_input(job != sweep.jobs().end(), "{} has no job {}", sweep.folder(), id);
-    runs.push_back(run_of(sweep, *job, systems, program));
+    try {
+      runs.push_back(run_of(sweep, *job, systems, program));
+      id_of.push_back(id);
+    } catch (const Error& e) {
+      failed(id, e);
+    }
   }
-  ExitCode code = ExitCode::ok;
   train_together(runs, threads, [&](std::size_t i, const RunReport& report, const Error* error) {
-    if (error) say(ids[i], *error);
-    if (error && code == ExitCode::ok) code = ExitCode::failed;
+    if (error) failed(id_of[i], *error);
     if (report.interrupted) code = ExitCode::interrupted;
   });
   return code;
@@ -58,7 +70,7 @@ std::optional<FailedTraining> failure_of(const std::string& id, const std::strin
   for (std::string line; std::getline(lines, line);) {
     if (found && !line.starts_with("  ")) break;
     if (found) {
-      found->message += "\n" + line.substr(2);
+      if (found->message.size() < most_kept) found->message += "\n" + line.substr(2);
     } else if (line.starts_with(id + " ")) {
       const std::size_t colon = line.find(": ");
       if (colon == std::string::npos) continue;

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <limits>
 #include <optional>
+#include <set>
 
 #include "sweep/lease.h"
 #include "sweep/process.h"
@@ -35,7 +36,8 @@ class Worker {
   ExitCode run() {
     for (std::int64_t done = 0; !stopped_ && (options_.max_jobs == 0 || done < options_.max_jobs);) {
       if (options_.stop_on_error && any_in({JobState::failed, JobState::diverged})) break;
-      const std::int64_t left = options_.max_jobs == 0 ? std::numeric_limits<std::int64_t>::max() : options_.max_jobs - done;
+      const std::int64_t left =
+          options_.max_jobs == 0 ? std::numeric_limits<std::int64_t>::max() : options_.max_jobs - done;
       if (std::vector<Taken> taken = take(left); !taken.empty()) {
         train(taken);
         done += static_cast<std::int64_t>(taken.size());
@@ -67,7 +69,8 @@ class Worker {
 
   /// A worker's share of the open jobs, the one that it has just taken included.
   std::int64_t share() {
-    const auto others = std::ranges::count_if(sweep_.jobs(), [this](const SweepJob& job) { return is_open(sweep_.state(job)); });
+    const auto others =
+        std::ranges::count_if(sweep_.jobs(), [this](const SweepJob& job) { return is_open(sweep_.state(job)); });
     return (1 + others + options_.workers - 1) / options_.workers;
   }
 
@@ -77,12 +80,13 @@ class Worker {
     for (const SweepJob& job : sweep_.jobs()) {
       if (note(signals_.wait(Seconds(0)))) return {};
       if (static_cast<std::int64_t>(taken.size()) == most) break;
-      if (!taken.empty() && job.step.name != taken[0].job->step.name) continue;
+      if (!taken.empty() && (job.step.name != taken[0].job->step.name || alone_.contains(job.id))) continue;
       if (!is_open(sweep_.state(job))) continue;
       std::optional<Lease> lease = Lease::acquire(sweep_.lease_path(job.id), options_.lease_seconds);
       // Between the look and the lease, another worker may have been at the job.
       if (!lease || !is_open(sweep_.state_under_lease(job))) continue;
-      if (taken.empty()) most = job.step.at_once == 1 ? 1 : std::min({most, share(), std::int64_t{job.step.at_once}});
+      const bool alone = job.step.at_once == 1 || alone_.contains(job.id);
+      if (taken.empty()) most = alone ? 1 : std::min({most, share(), std::int64_t{job.step.at_once}});
       taken.push_back({&job, std::move(*lease)});
     }
     return taken;
@@ -115,15 +119,33 @@ class Worker {
     return all;
   }
 
-  /// A killed worker's training is killed with it, but may take a moment longer to be gone.
-  void wait_for_predecessor(const SweepJob& job) {
-    const Seconds limit =
-        std::min(most_time_to_die, Seconds(options_.lease_seconds / 2));  // the lease is not renewed here
-    const std::string journal = sweep_.run_folder(job.id) + "/journal.bin";
+  /// A killed worker's training is killed with it, but may take a moment longer to be gone. False when a lease was lost
+  /// meanwhile.
+  bool wait_for_predecessors(std::vector<Taken>& taken) {
     const auto start = std::chrono::steady_clock::now();
-    while (Journal::is_open_elsewhere(journal) && std::chrono::steady_clock::now() - start < limit && !stopped_) {
-      note(signals_.wait(std::chrono::milliseconds(10)));
+    auto renewed = start;
+    for (const Taken& t : taken) {
+      const std::string journal = sweep_.run_folder(t.job->id) + "/journal.bin";
+      while (Journal::is_open_elsewhere(journal) && std::chrono::steady_clock::now() - start < most_time_to_die &&
+             !stopped_) {
+        note(signals_.wait(std::chrono::milliseconds(10)));
+        if (std::chrono::steady_clock::now() - renewed < Seconds(options_.lease_seconds / 4)) continue;
+        renewed = std::chrono::steady_clock::now();
+        if (!renew(taken)) return false;
+      }
     }
+    return true;
+  }
+
+  /// Whether all of them could be; the others are another worker's now.
+  bool renew(std::vector<Taken>& taken) const {
+    bool all = true;
+    for (Taken& t : taken) {
+      if (t.lease.renew()) continue;
+      print(fmt::format("lost {}: this worker was taken for dead, and another has the job", t.job->name()));
+      all = false;
+    }
+    return all;
   }
 
   JobRecord begin_attempt(const SweepJob& job) {
@@ -139,21 +161,19 @@ class Worker {
   }
 
   void train(std::vector<Taken>& taken) {
-    for (const Taken& t : taken) wait_for_predecessor(*t.job);
-    if (stopped_) return;
+    if (!wait_for_predecessors(taken) || stopped_) return;
     std::vector<JobRecord> records;
     for (const Taken& t : taken) records.push_back(begin_attempt(*t.job));
 
     const auto start = std::chrono::steady_clock::now();
     Child child(taken.size() == 1 ? arguments_alone(*taken[0].job) : arguments_together(taken), SIGKILL, true);
-    if (!watch(child, taken)) {
-      print(fmt::format("lost {}: this worker was taken for dead, and another has the job", taken[0].job->name()));
-      return;
-    }
-    const double seconds = Seconds(std::chrono::steady_clock::now() - start).count() / static_cast<double>(taken.size());
+    if (!watch(child, taken)) return;
+    const double seconds =
+        Seconds(std::chrono::steady_clock::now() - start).count() / static_cast<double>(taken.size());
     for (std::size_t i = 0; i < taken.size(); ++i) {
       const SweepJob& job = *taken[i].job;
-      const TrainingEnd end = taken.size() == 1 ? TrainingEnd{exit_code(child), child.error_tail()} : end_together(job, child);
+      const TrainingEnd end =
+          taken.size() == 1 ? TrainingEnd{exit_code(child), child.error_tail()} : end_together(job, child);
       records[i].last_exit_code = end.code;
       records[i].last_error = end.error;
       records[i].ended = utc_now();
@@ -166,22 +186,24 @@ class Worker {
   }
 
   struct TrainingEnd {
-    int code;
+    std::optional<int> code;  // nothing: the job is open again
     std::string error;
   };
 
-  /// How one of several trained together ended: as the process says (sweep_training.h), or, where it was ended by something else, as that.
+  /// How one of several trained together ended: as the process says (sweep_training.h). Where it was ended by something
+  /// else, no job can be blamed, and those that are not done are trained alone.
   TrainingEnd end_together(const SweepJob& job, Child& child) {
-    const std::string said = child.error_tail();
-    if (const std::optional<FailedTraining> failed = failure_of(job.id, said)) return {failed->code, failed->message};
-    const JobState state = sweep_.state_under_lease(job);
-    if (state == JobState::done) return {static_cast<int>(ExitCode::ok), ""};
+    if (const std::optional<FailedTraining> failed = failure_of(job.id, child.all_errors()))
+      return {failed->code, failed->message};
+    if (sweep_.state_under_lease(job) == JobState::done) return {static_cast<int>(ExitCode::ok), ""};
     const int code = exit_code(child);
-    return {code, code == static_cast<int>(ExitCode::interrupted) ? "" : said};
+    if (code == static_cast<int>(ExitCode::interrupted)) return {code, ""};
+    alone_.insert(job.id);
+    return {std::nullopt, ""};
   }
 
-  /// Returns when the child has ended, renewing the leases and passing signals on meanwhile; or false, the child killed,
-  /// when a lease is lost.
+  /// Returns when the child has ended, renewing the leases and passing signals on meanwhile; or false, the child
+  /// killed, when a lease is lost.
   bool watch(Child& child, std::vector<Taken>& taken) {
     bool lost = false;
     while (!child.ended()) {
@@ -190,7 +212,7 @@ class Worker {
       // training at once.
       if (signal == SIGINT || signal == SIGTERM) child.signal(stopped_ ? SIGKILL : SIGINT);
       note(signal);
-      if (!lost && !std::ranges::all_of(taken, [](Taken& t) { return t.lease.renew(); })) {
+      if (!lost && !renew(taken)) {
         lost = true;
         child.signal(SIGKILL);
       }
@@ -206,6 +228,9 @@ class Worker {
   }
 
   void report(const SweepJob& job, const JobRecord& record) {
+    if (!record.last_exit_code)
+      return print(
+          fmt::format("open again   {}  {}: what it was trained with ended, it is tried alone", job.id, job.name()));
     const char* how = "failed";
     if (*record.last_exit_code == static_cast<int>(ExitCode::ok)) how = "done";
     if (*record.last_exit_code == static_cast<int>(ExitCode::diverged)) how = "diverged";
@@ -224,6 +249,7 @@ class Worker {
   const WorkerOptions& options_;
   const std::string program_ = file_sha256("/proc/self/exe");
   SignalQueue signals_;
+  std::set<std::string> alone_;  // jobs that are not to be trained with others
   bool stopped_ = false;
 };
 

@@ -31,7 +31,7 @@ bool EvalConfig::due(std::int64_t step) const {
 }
 
 void CheckpointConfig::fields(Fields& f) {
-  f.field("every", every, "steps between snapshots of all weights; the run can also be resumed from there", at_least(1));
+  f.field("every", every, "steps between snapshots of all weights; the run can also be resumed from there, where saving that takes no more than half a percent of its time", at_least(1));
   f.field("log_spaced", log_spaced, "also take snapshots at steps 0, 1, 2, 4, 8, ...");
   f.field("probes", probes, "samples of the progress set whose attention and logits each snapshot stores", between(1, 4096));
 }

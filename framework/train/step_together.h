@@ -23,8 +23,8 @@ struct StepKind {
 };
 StepKind step_kind(const GroupMember& run);
 
-/// TrainStep for several runs at once. Each gets the bits that its own TrainStep gives it, and what a small model's step mostly is, the calls
-/// of kernels, is shared.
+/// TrainStep for several runs at once. Each gets the bits that its own TrainStep gives it, and what a small model's
+/// step mostly is, the calls of kernels, is shared.
 class StepTogether {
  public:
   StepTogether(std::vector<GroupMember> runs, ThreadPool& pool);
@@ -32,14 +32,15 @@ class StepTogether {
   /// steps[r] is run r's. Losses that are not finite are left as they are.
   void run(std::span<const std::int64_t> steps);
   double loss(std::size_t run) const { return losses_[run]; }
-  /// As TrainStep::update, for the gradients of one run. Throws Error (diverged) where its loss or gradients are not finite, saying what
-  /// TrainStep says.
+  /// As TrainStep::update, for the gradients of one run. Throws Error (diverged) where its loss or gradients are not
+  /// finite, saying what TrainStep says.
   Optimizer::StepResult update(std::size_t run, Optimizer& optimizer, std::int64_t step);
 
  private:
   struct Shard {
-    int first;              // sample
-    AlignedBlock together;  // gradients of all runs: each parameter's [run, ...], at its offset times the number of runs
+    int first;  // sample
+    AlignedBlock
+        together;  // gradients of all runs: each parameter's [run, ...], at its offset times the number of runs
     std::vector<AlignedBlock> gradient;  // by run, as its parameter block
     std::deque<Plan> plan;               // one
     std::vector<BatchBuffers> buffers;   // by run

@@ -30,7 +30,7 @@ class TrainStep {
   double scale() const { return 1 / static_cast<double>(shards_.size()); }
   /// The optimizer's update with these gradients, cut over the pool's threads. Throws as run() does when they are not finite.
   Optimizer::StepResult update(Optimizer& optimizer, std::int64_t step, std::int64_t total);
-  /// Throws Error (diverged) as run() does, for gradients of `step` that are not finite, whose run() was the last.
+  /// Throws Error (diverged) as run() does, after run(step) whose gradients are not finite.
   [[noreturn]] void report_divergence(std::int64_t step) const;
   /// A shard's plan for the bucket of `step`, for listings.
   const Plan& plan(std::int64_t step, std::size_t shard = 0) const { return shards_[shard].parts[bucket(step)].plan; }

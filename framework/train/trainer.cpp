@@ -9,6 +9,7 @@
 #include "train/train_step.h"
 
 namespace saltus {
+
 int thread_count(int asked, std::int64_t shards) {
   const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   return static_cast<int>(std::min<std::int64_t>(asked > 0 ? asked : cores, shards));
@@ -20,6 +21,7 @@ RunReport train(const TrainConfig& config, const RunOptions& options) {
   RunLoop run(config, options, pool);
   TrainStep step(run.experiment(), config, pool);
   try {
+    run.open();
     while (run.ready()) {
       run.take(step.run(run.step()), [&](Optimizer& optimizer, std::int64_t at) { return step.update(optimizer, at, config.steps); });
     }

@@ -123,10 +123,14 @@ TEST_CASE("work of a mean of words, counted by hand") {
   model.d_embed = model.d_hidden = 1;
   model.classifier_width = 1;
   model.dropout = 0;
-  // Two words, two directions; the first word of each has no state to multiply.
-  const double gru = 2 * (3 * (2 * 2 * 3) + 3 * (2 * 1 * 3) + 26 * 2), embedding = 2, mean = 2 * 2 * 2;
+  // A text of two words, two directions; the first word of each has no state to multiply.
+  const double inputs = 2 * (3 * (2 * 2 * 3)), gru = 2 * (3 * (2 * 1 * 3) + 26 * 2), mean = 2 * 2 * 2;
   const double classifier = 3 * (2 * 2) + 3 * (2 * 2) + 4 + 5 * 2;
-  CHECK(lama::work(model, 2, 2, 1).flops == gru + embedding + mean + classifier);
+  CHECK(lama::work(model, {2, 2}, 2, 1).flops == inputs + gru + mean + classifier);
+  // The same word twice: one of each product, and six cotangents to add.
+  CHECK(lama::work(model, {2, 1}, 2, 1).flops == inputs / 2 + 6 + gru + mean + classifier);
+  model.dropout = 0.5;  // two masks, and each word's cotangent to add to its row
+  CHECK(lama::work(model, {2, 1}, 2, 1).flops == inputs + 3 * 2 + gru + mean + classifier);
   model.pooling = "bilinear";
   CHECK_FALSE(lama::has_counted_work(model));
 }

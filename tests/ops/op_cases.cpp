@@ -15,6 +15,13 @@ Var f32(Graph& g, Shape s) {
 }
 Var i32(Graph& g, Shape s) { return g.input("ids", s, DType::i32); }
 
+/// The constants -1, -0.75, -0.5, ... in x's graph.
+Var ramp(Var x, Shape s) {
+  std::vector<double> values;
+  for (std::int64_t i = 0; i < s.size(); ++i) values.push_back(-1 + 0.25 * static_cast<double>(i));
+  return x.graph->constant(values, s);
+}
+
 /// Refused because the shapes do not broadcast.
 std::function<Var(Graph&)> mismatched(Var (*op)(Var, Var)) {
   return [op](Graph& g) { return op(f32(g, {2, 3}), f32(g, {4, 3})); };
@@ -73,6 +80,11 @@ void reductions_and_products(std::vector<OpCase>& t) {
   t.push_back({"matmul", "a transposed", {{{7, 5}, {7, 9}}}, [](V x, V) { return matmul(x[0], x[1], true); }});
   t.push_back({"matmul", "b transposed", {{{5, 7}, {9, 7}}}, [](V x, V) { return matmul(x[0], x[1], false, true); }});
   t.push_back({"matmul", "both transposed", {{{7, 5}, {9, 7}}}, [](V x, V) { return matmul(x[0], x[1], true, true); }});
+  // A constant is what several runs share (autodiff/runs.h).
+  t.push_back({"matmul", "a constant b", {{{3, 4, 8}}}, [](V x, V) { return matmul(x[0], ramp(x[0], {8, 5})); }});
+  t.push_back({"matmul", "a constant a", {{{3, 8, 5}}}, [](V x, V) { return matmul(ramp(x[0], {4, 8}), x[0]); }});
+  t.push_back({"mul", "a constant row", {{{3, 4, 5}}}, [](V x, V) { return x[0] * ramp(x[0], {5}); }});
+  t.push_back({"concat", "a constant part", {{{3, 4}}}, [](V x, V) { return concat({x[0], ramp(x[0], {3, 2})}, 1); }});
   t.push_back({"matmul", "one weight for a batch", {{{3, 17, 8}, {8, 33}}}, [](V x, V) { return matmul(x[0], x[1]); }});
   t.push_back({"matmul", "one transposed weight for a batch", {{{3, 17, 8}, {33, 8}}},
                [](V x, V) { return matmul(x[0], x[1], false, true); }});
@@ -260,6 +272,49 @@ void gru_rows(std::vector<OpCase>& t) {
   refused("gru_grad", 6, {2, 3, 4}, "gru_grad: dy must be [2, 3, 5], got [2, 3, 4]");
 }
 
+/// Texts of up to four of five words: some occur twice, in one text or in both, others never.
+void embedded_gru_rows(std::vector<OpCase>& t) {
+  const Operands in = {{{5, 3}, {3, 6}, {2, 6}, {6}, {6}, {3, 6}, {2, 6}, {6}, {6}}, false, {{2, 4}}, 5};
+  const auto y = [](std::vector<double> ones) {
+    return [ones = std::move(ones)](V x, V ids) {
+      return embedded_gru(x[0], ids[0], x[0].graph->constant(ones, {2, 4}), {x[1], x[2], x[3], x[4]},
+                          {x[5], x[6], x[7], x[8]});
+    };
+  };
+  t.push_back({"embedded_gru", "ragged", in, y({1, 1, 1, 0, 1, 1, 1, 1})});
+  t.push_back({"embedded_gru_states", "one is empty", in, y({1, 1, 1, 1, 0, 0, 0, 0})});
+  Operands back = in;
+  back.values.push_back({2, 4, 4});
+  t.push_back({"embedded_gru_grad", "ragged", back, [](V x, V ids) {
+                 const Var ones = x[0].graph->constant({1, 1, 1, 1, 1, 1, 0, 0}, {2, 4});
+                 return embedded_gru_grad(x[0], ids[0], ones, {x[1], x[2], x[3], x[4]}, {x[5], x[6], x[7], x[8]}, x[9]);
+               }});
+  const auto refused = [&](const std::string& op, std::size_t operand, const Shape& wrong, const std::string& why) {
+    const auto misuse = [operand, wrong](Graph& g) {
+      std::vector<Shape> shapes = {{9, 4}, {2, 3},  {2, 3},  {4, 15}, {5, 15}, {15},
+                                   {15},   {4, 15}, {5, 15}, {15},    {15},    {2, 3, 10}};
+      shapes[operand] = wrong;
+      std::vector<Var> x;
+      for (std::size_t i = 0; i < shapes.size(); ++i) x.push_back(i == 1 ? i32(g, shapes[i]) : f32(g, shapes[i]));
+      return embedded_gru_grad(x[0], x[1], x[2], {x[3], x[4], x[5], x[6]}, {x[7], x[8], x[9], x[10]}, x[11]);
+    };
+    const auto expression = [y](V x, V ids) {
+      const Var h = y({1, 1, 1, 1, 1, 1, 1, 1})(x, ids);
+      const Var ones = x[0].graph->constant(std::vector<double>(8, 1), {2, 4});
+      return embedded_gru_grad(x[0], ids[0], ones, {x[1], x[2], x[3], x[4]}, {x[5], x[6], x[7], x[8]}, 2.0 * h);
+    };
+    t.push_back({op, why, in, expression, misuse, why});
+  };
+  refused("embedded_gru", 0, {9}, "embedded_gru: the table must be [V, E], got [9]");
+  refused("embedded_gru", 1, {2}, "embedded_gru: ids must be [batch, T], got [2]");
+  refused("embedded_gru_states", 2, {3, 2}, "embedded_gru: mask must be [2, 3], got [3, 2]");
+  refused("embedded_gru", 4, {5, 5}, "embedded_gru: U must be [h, 3 h], got [5, 5]");
+  refused("embedded_gru", 7, {4, 5}, "embedded_gru: W must be [4, 15], got [4, 5]");
+  refused("embedded_gru", 8, {4, 12}, "embedded_gru: U must be [5, 15] both ways, got [4, 12]");
+  refused("embedded_gru", 9, {5}, "embedded_gru: b and c must be [15], got [5] and [15]");
+  refused("embedded_gru_grad", 11, {2, 3, 5}, "embedded_gru_grad: dy must be [2, 3, 10], got [2, 3, 5]");
+}
+
 }  // namespace
 
 const std::vector<OpCase>& op_cases() {
@@ -275,6 +330,7 @@ const std::vector<OpCase>& op_cases() {
     repeated_rows(t);
     query_attention_rows(t);
     gru_rows(t);
+    embedded_gru_rows(t);
     return t;
   }();
   return table;

@@ -23,8 +23,10 @@ struct Recorded {
 
   Recorded(const OpCase& c, double scale) {
     std::vector<Var> x, ids;
-    for (std::size_t i = 0; i < c.in.values.size(); ++i) x.push_back(graph.input(fmt::format("x{}", i), c.in.values[i]));
-    for (std::size_t i = 0; i < c.in.indices.size(); ++i) ids.push_back(graph.input(fmt::format("ids{}", i), c.in.indices[i], DType::i32));
+    for (std::size_t i = 0; i < c.in.values.size(); ++i)
+      x.push_back(graph.input(fmt::format("x{}", i), c.in.values[i]));
+    for (std::size_t i = 0; i < c.in.indices.size(); ++i)
+      ids.push_back(graph.input(fmt::format("ids{}", i), c.in.indices[i], DType::i32));
     const Var y = c.expression(x, ids);
     outputs = grad(sum_all(y * y * graph.constant(scale) + y), x);
     outputs.push_back(y);
@@ -37,12 +39,14 @@ void fill(const OpCase& c, const Plan& plan, std::size_t run, std::size_t place)
   for (std::size_t i = 0; i < c.in.values.size(); ++i) {
     auto* to = static_cast<float*>(plan.input(fmt::format("x{}", i)));
     const auto n = static_cast<std::size_t>(c.in.values[i].size());
-    for (std::size_t j = 0; to && j < n; ++j) to[place * n + j] = c.in.positive ? 0.5f + std::abs(normal(random)) : normal(random);
+    for (std::size_t j = 0; to && j < n; ++j)
+      to[place * n + j] = c.in.positive ? 0.5f + std::abs(normal(random)) : normal(random);
   }
   for (std::size_t i = 0; i < c.in.indices.size(); ++i) {
     auto* to = static_cast<std::int32_t*>(plan.input(fmt::format("ids{}", i)));
     const auto n = static_cast<std::size_t>(c.in.indices[i].size());
-    for (std::size_t j = 0; to && j < n; ++j) to[place * n + j] = static_cast<std::int32_t>(random() % static_cast<unsigned>(c.in.index_below));
+    for (std::size_t j = 0; to && j < n; ++j)
+      to[place * n + j] = static_cast<std::int32_t>(random() % static_cast<unsigned>(c.in.index_below));
   }
 }
 
@@ -57,7 +61,8 @@ TEST_CASE("every op gives each of several runs the bits that it gives the run al
     DYNAMIC_SECTION(c.op << " " << c.what) {
       std::deque<Recorded> runs;
       std::vector<const Graph*> graphs;
-      for (std::size_t r = 0; r < n_runs; ++r) graphs.push_back(&runs.emplace_back(c, 0.5 + static_cast<double>(r)).graph);
+      for (std::size_t r = 0; r < n_runs; ++r)
+        graphs.push_back(&runs.emplace_back(c, 0.5 + static_cast<double>(r)).graph);
       if (structure(*graphs[0]).empty()) {
         // No axis is left for the runs.
         bool full = false;
@@ -97,5 +102,6 @@ TEST_CASE("graphs with another node are not alike, those with other constants ar
   CHECK(structure(a) == structure(b));
   CHECK(structure(a) != structure(c));
   Graph together;
-  CHECK_THROWS_WITH(over_runs(together, std::vector<const Graph*>{&a, &c}, std::vector{x}), "only runs that are alike can be put together");
+  CHECK_THROWS_WITH(over_runs(together, std::vector<const Graph*>{&a, &c}, std::vector{x}),
+                    "only runs that are alike can be put together");
 }

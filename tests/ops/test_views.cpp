@@ -16,7 +16,8 @@ TEST_CASE("views of indices are indices: rows of a table by part of a batch's id
   Leaves<float> leaves{{{"table", {0, 1, 10, 11, 20, 21}}}, {{"ids", {0, 0, 2, 1}}}};
   const std::vector<float> expected = {20, 21, 10, 11};
   CHECK(evaluate<float>(graph, std::span(&rows, 1), leaves)[0] == expected);
-  const Plan plan(graph, std::vector<Plan::Output>{{rows}}, [](const std::string&, const Shape&) -> float* { return nullptr; });
+  const Plan plan(graph, std::vector<Plan::Output>{{rows}},
+                  [](const std::string&, const Shape&) -> float* { return nullptr; });
   std::ranges::copy(leaves.values["table"], static_cast<float*>(plan.input("table")));
   std::ranges::copy(leaves.indices["ids"], static_cast<std::int32_t*>(plan.input("ids")));
   plan.run();

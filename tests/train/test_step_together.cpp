@@ -21,7 +21,8 @@ struct Run {
     const auto overrides = parse_overrides(std::vector<std::string>{"seed=" + std::to_string(seed)});
     read_config_text("together.yaml", yaml, overrides, [this](Fields& f) { config.fields(f); });
     experiment = build_experiment(config);
-    optimizer = std::make_unique<Optimizer>(config.optimizer, static_cast<std::size_t>(experiment->params.block_size()));
+    optimizer =
+        std::make_unique<Optimizer>(config.optimizer, static_cast<std::size_t>(experiment->params.block_size()));
   }
   GroupMember member() { return {experiment.get(), &config}; }
   std::span<const float> parameters() const {
@@ -34,10 +35,12 @@ struct Run {
 TEST_CASE("runs that take their steps together get the bits of each alone, whatever step each is at") {
   const auto yaml = GENERATE(
       as<std::string>{},
-      "{system: icl_classification, batch_size: 8, task: {n_classes: 8, n_labels: 4, n_pairs: 3, max_pairs: 4, item_dim: 7, novel_pool: 8}, "
+      "{system: icl_classification, batch_size: 8, task: {n_classes: 8, n_labels: 4, n_pairs: 3, max_pairs: 4, "
+      "item_dim: 7, novel_pool: 8}, "
       "model: {classifier_width: 9}, optimizer: {kind: adam, clip_norm: 0.5}}",
       "{system: icl_minimal, batch_size: 8, task: {n_classes: 8, n_labels: 4, n_pairs: 3, item_dim: 7, novel_pool: 8}}",
-      "{system: icl_regression, batch_size: 16, shards: 1, task: {input_dim: 3, n_context: 6}}", "{system: markov_chains, batch_size: 4}");
+      "{system: icl_regression, batch_size: 16, shards: 1, task: {input_dim: 3, n_context: 6}}",
+      "{system: markov_chains, batch_size: 4}");
   ThreadPool pool(2);
   std::deque<Run> together, alone;
   std::vector<GroupMember> members;

@@ -10,6 +10,11 @@
 namespace saltus {
 namespace {
 
+// To wake a thread and wait for it takes some 20 microseconds: as long as so many operations of a small model, or the update of so many
+// parameters.
+constexpr double operations_worth_a_thread = 1.3e6;
+constexpr std::int64_t parameters_worth_a_thread = 50'000;
+
 std::vector<Plan::Output> destinations(const StepGraph& step, const ParamStore& params, float* gradient) {
   std::vector<Plan::Output> outputs = {{step.outputs[0]}};
   for (const ParamSpec& spec : params.specs()) outputs.push_back({step.outputs[outputs.size()], params.in_block(spec.name, gradient)});
@@ -34,6 +39,17 @@ TrainStep::TrainStep(Experiment& experiment, const TrainConfig& config, ThreadPo
   }
   // The last bucket's arrays are the largest; one runs at a time, so the others use its memory.
   for (int b = experiment.task->buckets(); b-- > 0;) compile(b, size);
+  double operations = 0;
+  for (const Instruction& i : plan(0).instructions()) operations += i.flops;
+  on_one_thread_ = operations < operations_worth_a_thread;
+}
+
+void TrainStep::for_each_shard(const std::function<void(Shard&)>& f) {
+  if (on_one_thread_) {
+    for (Shard& shard : shards_) f(shard);
+    return;
+  }
+  pool_.run(static_cast<int>(shards_.size()), [&](int i, int) { f(shards_[static_cast<std::size_t>(i)]); });
 }
 
 void TrainStep::compile(int bucket, int size) {
@@ -51,8 +67,7 @@ void TrainStep::compile(int bucket, int size) {
 
 double TrainStep::run(std::int64_t step) {
   const std::size_t b = bucket(step);
-  pool_.run(static_cast<int>(shards_.size()), [this, step, b](int i, int) {
-    Shard& shard = shards_[static_cast<std::size_t>(i)];
+  for_each_shard([this, step, b](Shard& shard) {
     Part& part = shard.parts[b];
     experiment_.task->sample_train(step, shard.first, part.buffers.batch());
     part.plan.run();
@@ -76,6 +91,7 @@ void TrainStep::report_divergence(std::int64_t step) const {
 
 Optimizer::StepResult TrainStep::update(Optimizer& optimizer, std::int64_t step, std::int64_t total) {
   const auto for_ranges = [this](std::size_t n, const Optimizer::Range& f) {
+    if (experiment_.params.block_size() < parameters_worth_a_thread) return f(0, n);
     const auto parts = static_cast<std::size_t>(pool_.threads());
     pool_.run(pool_.threads(), [&](int i, int) { f(n * static_cast<std::size_t>(i) / parts, n * static_cast<std::size_t>(i + 1) / parts); });
   };

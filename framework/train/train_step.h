@@ -1,5 +1,6 @@
 #pragma once
 #include <deque>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -47,11 +48,13 @@ class TrainStep {
   };
 
   void compile(int bucket, int size);
+  void for_each_shard(const std::function<void(Shard&)>& f);
   std::size_t bucket(std::int64_t step) const { return static_cast<std::size_t>(experiment_.task->train_bucket(step)); }
 
   Experiment& experiment_;
   ThreadPool& pool_;
   std::deque<Shard> shards_;
+  bool on_one_thread_ = false;  // shards so small that waking others would cost more than it brings
   std::vector<const float*> gradient_parts_;
 };
 

@@ -67,11 +67,13 @@ class Worker {
     Lease lease;
   };
 
-  /// A worker's share of the open jobs, the one that it has just taken included.
+  /// A worker's share of the jobs that are open or being trained, the one that it has just taken among them.
   std::int64_t share() {
-    const auto others =
-        std::ranges::count_if(sweep_.jobs(), [this](const SweepJob& job) { return is_open(sweep_.state(job)); });
-    return (1 + others + options_.workers - 1) / options_.workers;
+    const auto left = std::ranges::count_if(sweep_.jobs(), [this](const SweepJob& job) {
+      const JobState state = sweep_.state(job);
+      return is_open(state) || state == JobState::running;
+    });
+    return (left + options_.workers - 1) / options_.workers;
   }
 
   /// The next open job and those that should be trained with it, up to `most` in all; nothing when none is open.

@@ -135,11 +135,11 @@ class OnACluster(SweepTest):
     def test_cancelled_workers_save_their_runs_and_stay_away(self):
         self.create("cluster", "0..1", 100000000)
         job, = self.submit("cluster", "--workers", "2")
-        self.wait_for(lambda: len(self.saved("cluster")) == 2, "two runs to have saved something")
+        self.wait_for(lambda: len(self.saved("cluster")) == 4, "each worker's two runs to have saved something")
         out, _ = self.saltus("sweep", "cancel", self.path("cluster"))
         self.assertIn(f"cancelled Slurm's {job}:", out)
         self.assertIn(f"slurm: no workers left of job {job}\n", out)
-        self.assertEqual(sorted(self.states("cluster").values()), ["interrupted", "interrupted", "pending", "pending"])
+        self.assertEqual(sorted(self.states("cluster").values()), ["interrupted"] * 4)
         for run in self.saved("cluster"):
             with h5py.File(self.path("cluster/runs", run, "run.h5")) as f:
                 self.assertEqual(f.attrs["status"], "interrupted", "it saved when told to, and was not just killed")

@@ -7,6 +7,10 @@ from test_sweep import LONG, SweepTest, wait_until
 
 
 class Together(SweepTest):
+    def begun(self, job):
+        """Whether the job's run has saved a state to go on from."""
+        return os.path.exists(self.path("sweep", "runs", job, "state.bin"))
+
     def test_jobs_that_are_alike_are_trained_at_once_to_the_bytes_of_each_alone(self):
         # Two tasks of the same shapes, and one whose network is another.
         self.create(SMALL, "seed=0,1", "task.within_class_noise=0,0.5")
@@ -47,12 +51,39 @@ class Together(SweepTest):
         self.work(rc=1)
         self.assertEqual(self.states(), ["done", "failed", "done"])
 
+    def test_one_that_cannot_be_gone_on_with_fails_alone(self):
+        self.create(*LONG, "seed=0..2", "steps=3000")
+        ids = self.job_ids()
+        process = self.started("work", self.path("sweep"))
+        wait_until(lambda: all(self.begun(job) for job in ids))
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(), 75)
+        with open(self.path("sweep", "runs", ids[1], "run.h5"), "w") as file:
+            file.write("damaged")
+        self.work(rc=1)
+        self.assertEqual(self.states(), ["done", "failed", "done"])
+        self.assertIn("run.h5", self.record(ids[1])["last_error"])
+        self.assertEqual([self.record(job)["last_error"] for job in (ids[0], ids[2])], ["", ""])
+
+    def test_after_a_crash_of_the_process_each_is_tried_alone(self):
+        self.create(*LONG, "seed=0..2", "steps=1500")
+        worker = self.started("work", self.path("sweep"))
+        wait_until(lambda: all(self.begun(job) for job in self.job_ids()))
+        with open(f"/proc/{worker.pid}/task/{worker.pid}/children") as children:
+            (child,) = children.read().split()
+        os.kill(int(child), signal.SIGKILL)
+        out, err = worker.communicate(timeout=60)
+        self.assertEqual(worker.returncode, 0, out + err)
+        self.assertEqual(out.count("open again"), 3)
+        self.assertEqual([self.record(job)["attempts"] for job in self.job_ids()], [2, 2, 2])
+        self.assert_runs_as_if_trained_alone(*LONG, "steps=1500")
+
     def test_stopped_and_killed_ones_go_on_from_where_each_was(self):
         self.create(*LONG, "seed=0..3", "steps=300,400")
         ids = self.job_ids()
         for sig, code in [(signal.SIGINT, 75), (signal.SIGKILL, -9)]:
             process = self.started("work", self.path("sweep"))
-            wait_until(lambda: any(os.path.exists(self.path("sweep", "runs", job, "state.bin")) for job in ids) or process.poll() is not None)
+            wait_until(lambda: any(self.begun(job) for job in ids) or process.poll() is not None)
             process.send_signal(sig)
             self.assertIn(process.wait(), (code, 0))
         self.work()

@@ -2,6 +2,7 @@
 import fcntl
 import os
 import pty
+import resource
 import signal
 import struct
 import subprocess
@@ -133,6 +134,11 @@ class Train(CommandTest):
         self.train("run", "--quiet")
         before = self.read("run/run.h5")
         self.train("run", "--quiet", "--overwrite", "stop_when.set=foo", "stop_when.above=0.5", rc=2)
+        self.assertEqual(before, self.read("run/run.h5"))
+        # A step that does not fit into memory.
+        too_large = ["batch_size=1048576", "shards=1"]
+        limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+        self.saltus("train", SMALL, "--out", self.path("run"), "--quiet", "--overwrite", *too_large, rc=1, preexec_fn=limit)
         self.assertEqual(before, self.read("run/run.h5"))
 
     def test_a_config_of_the_users_own_in_the_folder_is_not_replaced(self):

@@ -1,7 +1,6 @@
 #include "nn/short_conv.h"
 
 #include "core/check.h"
-#include "ops/fused/depthwise_conv.h"
 
 namespace saltus {
 

@@ -107,6 +107,11 @@ Var one_hot_matmul(Var x, Var w, std::int64_t hot, const RepeatedRows& repeated 
 /// x' dy, for the same x and dy [..., rows, n]: its gradient with respect to w.
 Var one_hot_matmul_grad(Var x, Var dy, std::int64_t hot, const RepeatedRows& repeated = {});
 
+/// Convolutions of every channel with weights of its own, w [..., width, channel], batched with broadcasting. The three are one another's adjoints.
+Var depthwise_conv(Var x, Var w);  ///< x [..., n + width - 1, channel] -> [..., n, channel]: y_t = sum_j w_j x_{t + j}
+Var depthwise_conv_transposed(Var y, Var w);  ///< y [..., n, channel] -> x: x_s = sum_j w_j y_{s - j}
+Var depthwise_conv_taps(Var x, Var y);        ///< -> w: w_j = sum_t y_t x_{t + j}
+
 // Composed of the above; nothing but notation
 inline Var operator*(Var x, double c) { return affine(x, c, 0); }
 inline Var operator*(double c, Var x) { return affine(x, c, 0); }

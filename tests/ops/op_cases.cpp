@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "ops/fused/depthwise_conv.h"
-
 namespace saltus::tests {
 namespace {
 

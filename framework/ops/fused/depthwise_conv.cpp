@@ -1,4 +1,3 @@
-#include "ops/fused/depthwise_conv.h"
 
 #include "kernels/depthwise_conv.h"
 #include "ops/broadcast.h"
